@@ -1,0 +1,78 @@
+/* spool.h - keeps every accepted webhook on disk until PostgreSQL has it.
+ *
+ * Promise: after spool_append() returns 0 the record survives kill -9 and power loss; records come back in order,
+ *          each with its sequence number (from 1, without gaps in what was acknowledged), until released. After a
+ * failed or timed-out append the record may still turn up: sequence numbers, not callers, say what is there. Life:
+ * spool_open (recovers, verifies) -> append from any thread; read and release from one reader -> spool_close (writes
+ * what is queued, then syncs). Bounds:  max_bytes of unreleased segments. Over 70 % spool_status says alarm, at 100 %
+ * appends fail with ERR_FULL. Faults:  an error of write or fdatasync is final for this process: every waiting and
+ * later append fails, spool_status says failed, nothing more is acknowledged; a restart verifies the files and goes on.
+ * Owner:   the directory is locked; a second process gets ERR_CONFLICT naming the first one's pid. */
+#ifndef CHATSLUICE_SPOOL_SPOOL_H
+#define CHATSLUICE_SPOOL_SPOOL_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+#include <stdint.h>
+
+enum { SPOOL_MAX_RECORD = 4 * 1024 * 1024, SPOOL_ID_TEXT = 37 };
+
+struct spool;
+
+struct spool_options {
+    const char *directory; /* created with mode 0700 if missing */
+    uint64_t max_bytes;
+    uint64_t segment_bytes;
+};
+
+struct spool_status {
+    char id[SPOOL_ID_TEXT]; /* UUID text, made when the directory was first used, kept in it */
+    uint64_t next_seq;      /* of the next record appended */
+    uint64_t durable_seq;   /* all up to this one are on disk; 0: none yet */
+    uint64_t released_seq;  /* all up to this one may go */
+    uint64_t used_bytes, max_bytes;
+    int64_t oldest_us;    /* append time (wall) of the oldest unreleased record, 0: none */
+    uint64_t quarantined; /* records found damaged since the spool was opened */
+    bool alarm, full, failed;
+};
+
+int spool_open(struct spool **out, const struct spool_options *options, struct err *err);
+void spool_close(struct spool *sp); /* NULL is fine */
+
+/* Blocks until the record is durable or deadline_us (clock_mono_us) passes. The bytes are copied before anything else,
+ * so the caller's buffer is free again in every case. 0: durable, *seq set (seq may be NULL). ERR_TIMEOUT: accepted,
+ * not durable yet, will be. ERR_FULL: not taken. ERR_FAILED: the spool has failed. */
+int spool_append(struct spool *sp, struct span record, int64_t deadline_us, uint64_t *seq, struct err *err);
+
+/* Reading: durable records only, in order, by one thread. */
+struct spool_record {
+    uint64_t seq;
+    int64_t appended_us; /* wall clock */
+    struct span data;    /* borrowed until the next call on the same reader */
+};
+struct spool_reader;
+
+/* Reads from sequence number from on; from below the oldest record kept starts at that one. The sp may be NULL with a
+ * directory: then a stopped or foreign spool is read without its lock, for `spool status|verify|export`. */
+int spool_reader_open(struct spool_reader **out, struct spool *sp, uint64_t from, struct err *err);
+int spool_reader_open_directory(struct spool_reader **out, const char *directory, uint64_t from, struct err *err);
+void spool_reader_close(struct spool_reader *reader);
+
+/* 1: *record is the next one. 0: none durable yet. Negative: damage or I/O. A damaged stretch inside a segment is
+ * reported once as ERR_INVALID with the range of sequence numbers in err and *record set to its last one (data empty),
+ * after which reading goes on behind it. */
+int spool_reader_next(struct spool_reader *reader, struct spool_record *record, struct err *err);
+
+/* Waits until a record with number seq or higher is durable, or timeout_ms passes, or spool_wake() is called. */
+void spool_wait(struct spool *sp, uint64_t seq, int64_t timeout_ms);
+void spool_wake(struct spool *sp);
+
+/* All records up to seq are in the database; whole segments below it may go. Never acts on a seq that is not durable.
+ */
+void spool_release(struct spool *sp, uint64_t seq);
+
+void spool_get_status(struct spool *sp, struct spool_status *out);
+const char *spool_id(const struct spool *sp);
+
+#endif

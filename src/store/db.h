@@ -1,0 +1,45 @@
+/* db.h - one connection to PostgreSQL. The one file over libpq. Parameterised statements only; no server-side
+ * prepared statements, so pgbouncer in transaction mode works. Threads: one at a time for each connection. */
+#ifndef CHATSLUICE_STORE_DB_H
+#define CHATSLUICE_STORE_DB_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <stdint.h>
+
+struct db;
+struct db_result;
+
+/* url: libpq connection string or URL, several hosts allowed. Sets application_name, tcp_user_timeout, keepalives,
+ * client_encoding UTF8 unless the url does; the password never appears in *err. ERR_LOST when no server answers. */
+int db_open(struct db **out, const char *url, const char *application_name, int64_t connect_timeout_ms,
+            struct err *err);
+void db_close(struct db *db); /* NULL is fine */
+bool db_alive(const struct db *db);
+/* From another thread: makes a running statement end with an error soon. */
+void db_cancel(struct db *db);
+
+/* One or several statements without parameters. */
+int db_exec(struct db *db, const char *sql, struct err *err);
+/* One statement; text parameters, NULL for SQL null. *out (may be NULL) is to be freed with db_result_free. */
+int db_query(struct db *db, struct db_result **out, const char *sql, size_t count, const char *const *params,
+             struct err *err);
+size_t db_rows(const struct db_result *r);
+long long db_affected(const struct db_result *r);
+/* Borrowed; "" for null, see db_is_null. */
+struct span db_value(const struct db_result *r, size_t row, unsigned column);
+bool db_is_null(const struct db_result *r, size_t row, unsigned column);
+void db_result_free(struct db_result *r); /* NULL is fine */
+
+/* COPY ... FROM STDIN: begin, put any pieces, end; an error of the server appears at end with its SQLSTATE. */
+int db_copy_begin(struct db *db, const char *sql, struct err *err);
+int db_copy_put(struct db *db, struct span bytes, struct err *err);
+int db_copy_end(struct db *db, bool commit, struct err *err);
+
+/* Errors carry their SQLSTATE in err->sqlstate. Worth another try as it is: 40001, 40P01, 08*, 57P01.., 25006, 53*. */
+bool db_error_is_transient(const struct err *err);
+/* The server refused the data: classes 22 and 23. */
+bool db_error_is_data(const struct err *err);
+
+#endif

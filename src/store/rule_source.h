@@ -1,0 +1,27 @@
+/* rule_source.h - the thread that keeps this process on the published rule revision: polls the database, compiles a
+ * new set off the request path, swaps it in, saves it as the last good one, acknowledges it in rule_ack, and keeps the
+ * row of this process in table instance fresh. A revision that does not compile leaves the running set and is
+ * acknowledged with its error. */
+#ifndef CHATSLUICE_STORE_RULE_SOURCE_H
+#define CHATSLUICE_STORE_RULE_SOURCE_H
+
+#include "base/err.h"
+#include "rules/ruleset.h"
+
+struct rule_source;
+
+struct rule_source_options {
+    struct ruleset_slot *slot;
+    const char *database_url;
+    const char *instance_id;
+    const char *spool_id;
+    const char *cache_directory;
+    int64_t poll_interval_ms;
+    int64_t connect_timeout_ms;
+};
+
+int rule_source_start(struct rule_source **out, const struct rule_source_options *options, struct err *err);
+void rule_source_poll_now(struct rule_source *source); /* SIGHUP */
+void rule_source_stop(struct rule_source *source);     /* NULL is fine */
+
+#endif

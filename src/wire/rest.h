@@ -1,0 +1,38 @@
+/* rest.h - requests and answers of the Live REST API (`protocol.md` sections 8 and 9): send_text_msg and its envelope.
+ * Written and read by both sides: the service calls, chatsim answers. */
+#ifndef CHATSLUICE_WIRE_REST_H
+#define CHATSLUICE_WIRE_REST_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "wire/message.h"
+
+/* v4/live_engine_http_srv/send_text_msg */
+struct send_text_msg {
+    struct span room_id, sender_account, text_content;
+    struct optional_text extension_info; /* must itself be JSON text */
+};
+
+void rest_write_send_text_msg(struct buf *out, const struct send_text_msg *request);
+
+/* Answers: Live results sit under "Response", Chat results at top level; both are read. */
+struct rest_answer {
+    int64_t error_code;
+    char action_status[8];
+    char error_info[512];
+    char request_id[96];
+    int64_t msg_time_s, msg_seq; /* 0 when absent */
+    char msg_drop_reason[32];    /* "" : delivered */
+};
+
+int rest_read_answer(struct span body, struct rest_answer *out, struct err *err);
+
+/* The Live form; result (a JSON object's members, may be empty) goes under "Response". */
+void rest_write_answer(struct buf *out, int64_t error_code, const char *error_info, const char *request_id,
+                       struct span response_object);
+
+/* Reads a request; ERR_INVALID names the member that is missing or of a wrong kind. Strings are copied into *strings
+ * (cleared first) and borrowed from there. */
+int rest_read_send_text_msg(struct span body, struct buf *strings, struct send_text_msg *out, struct err *err);
+
+#endif

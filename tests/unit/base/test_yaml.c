@@ -1,0 +1,117 @@
+/* The YAML tree and the list of faults: places, refusals, suggestions. */
+#include "base/faults.h"
+#include "base/yaml.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void test_tree_knows_its_places(void **state)
+{
+    struct yaml_tree *doc;
+    struct err err;
+    const struct yaml_node *rules, *second;
+
+    (void)state;
+    assert_int_equal(
+        yaml_tree_parse(&doc, "a.yaml", SPAN("name: x\nrules:\n  - one\n  - { two: \"2\", three: [] }\n"), &err), 0);
+    rules = yaml_get(yaml_tree_root(doc), "rules");
+    assert_int_equal(rules->kind, YAML_LIST);
+    assert_int_equal(rules->count, 2);
+    second = rules->items[1];
+    assert_int_equal(second->kind, YAML_MAP);
+    assert_int_equal(second->line, 4);
+    assert_int_equal(second->column, 5);
+    assert_string_equal(yaml_get(second, "two")->text.data, "2");
+    assert_true(yaml_get(second, "two")->quoted);
+    assert_false(rules->items[0]->quoted);
+    assert_int_equal(yaml_get(second, "three")->count, 0);
+    assert_null(yaml_get(second, "four"));
+    assert_null(yaml_get(rules, "two"));
+    yaml_tree_free(doc);
+}
+
+static void test_empty_and_json(void **state)
+{
+    struct yaml_tree *doc;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(yaml_tree_parse(&doc, "a", SPAN("# nothing\n"), &err), 0);
+    assert_null(yaml_tree_root(doc));
+    yaml_tree_free(doc);
+    assert_int_equal(yaml_tree_parse(&doc, "a", SPAN("{\"a\":\"x\\\"\\\\\\n\\u0041\\/\",\"b\":[1,2]}"), &err), 0);
+    assert_string_equal(yaml_get(yaml_tree_root(doc), "a")->text.data, "x\"\\\nA/");
+    yaml_tree_free(doc);
+}
+
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"a: 1\nb: 2\na: 3\n", "f:3:1: key \"a\" stands here a second time; keep one of them"},
+        {"a: &x 1\nb: *x\n", "f:1:4: anchors (&name) are not accepted"},
+        {"a: *x\n", "f:1:4: aliases (*name) are not accepted; write the value out"},
+        {"a: 1\n---\nb: 2\n", "f:2:1: a second document starts here; use one file for each"},
+        {"? [a]\n: 1\n", "f:1:3: a key must be a plain text"},
+        {"a: \"\\0\"\n", "f:1:4: a text must be UTF-8 without U+0000"},
+        {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "f:1:33: nested too deeply"},
+        {"a: [1\n", "f:2:1: did not find expected ',' or ']'"},
+        {"a: \xFF\n", "f: byte 3: invalid leading UTF-8 octet"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct yaml_tree *doc;
+        struct err err = {0};
+
+        assert_int_equal(yaml_tree_parse(&doc, "f", span_of(cases[i].text), &err), ERR_USAGE);
+        assert_string_equal(err.text, cases[i].says);
+    }
+}
+
+static void test_missing_and_long_files(void **state)
+{
+    struct yaml_tree *doc;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(yaml_tree_read(&doc, "/nonexistent/x.yaml", 100, &err), ERR_NOT_FOUND);
+    assert_string_equal(err.text, "could not open \"/nonexistent/x.yaml\": No such file or directory");
+    assert_int_equal(yaml_tree_read(&doc, SOURCE_DIR "/CMakeLists.txt", 100, &err), ERR_USAGE);
+    assert_non_null(strstr(err.text, "longer than 100 bytes"));
+}
+
+static void test_faults(void **state)
+{
+    static const char *const keys[] = {"listen", "path", "threads"};
+    struct faults faults = FAULTS_INIT;
+
+    (void)state;
+    faults_add(&faults, "c.yaml", 3, 5, "unknown key \"%s\"", "lisen");
+    faults_warn(&faults, "environment", 0, 0, "odd");
+    assert_int_equal(faults.count, 1);
+    assert_int_equal(faults.warnings, 1);
+    assert_string_equal(buf_text(&faults.text), "c.yaml:3:5: unknown key \"lisen\"\nenvironment: warning: odd\n");
+    faults_release(&faults);
+
+    assert_string_equal(faults_suggest("lisen", keys, 3), "listen");
+    assert_string_equal(faults_suggest("treads", keys, 3), "threads");
+    assert_null(faults_suggest("certificate", keys, 3));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tree_knows_its_places),
+        cmocka_unit_test(test_empty_and_json),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_missing_and_long_files),
+        cmocka_unit_test(test_faults),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,3 @@
+chatsluice_unit_test(base observability)
+chatsluice_unit_test(base text)
+chatsluice_unit_test(base yaml)

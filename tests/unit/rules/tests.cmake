@@ -1,0 +1,1 @@
+# chatsluice_unit_test(rules <story>) for each tests/unit/rules/test_<story>.c

@@ -1,0 +1,1 @@
+# chatsluice_unit_test(store <story>) for each tests/unit/store/test_<story>.c
