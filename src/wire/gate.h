@@ -1,12 +1,18 @@
 /* gate.h - the strict byte gate in front of json-c: decides whether bytes are one complete JSON text that json-c and
- * PostgreSQL will read alike. UTF-8 as PostgreSQL sees it, RFC 8259 grammar to the letter, bounded depth, tokens and
- * numbers. Pure, no allocation, one pass. See shared dependencies, "json-c 0.16 against PostgreSQL 15". */
+ * PostgreSQL will read alike. UTF-8 as PostgreSQL sees it, RFC 8259 grammar to the letter, bounded size, depth, tokens
+ * and numbers. Pure, no allocation, one pass. See `dependencies.md`, "json-c 0.16 against PostgreSQL 15". */
 #ifndef CHATSLUICE_WIRE_GATE_H
 #define CHATSLUICE_WIRE_GATE_H
 
 #include "base/span.h"
 
-enum { GATE_MAX_DEPTH = 128, GATE_MAX_TOKENS = 200000, GATE_MAX_NUMBER = 64, GATE_MAX_EXPONENT = 400 };
+enum {
+    GATE_MAX_BYTES = 16 * 1024 * 1024, /* offsets fit an int everywhere behind the gate; callers bound bodies lower */
+    GATE_MAX_DEPTH = 128,
+    GATE_MAX_TOKENS = 200000, /* keys and values */
+    GATE_MAX_NUMBER = 64,     /* characters */
+    GATE_MAX_EXPONENT = 400   /* above or below zero */
+};
 
 enum gate_use {
     GATE_WIRE,  /* a webhook body: \u0000 and lone surrogate escapes in values are legal (not in keys) */
@@ -21,10 +27,19 @@ struct gate_fault {
 /* True when json is one complete text fit for that use; else *fault says where and what. */
 bool gate_check(struct span json, enum gate_use use, struct gate_fault *fault);
 
+/* The same, and *members becomes the number of members of all objects together, repeated keys counted each time. */
+bool gate_count(struct span json, enum gate_use use, size_t *members, struct gate_fault *fault);
+
 /* Locating values in a text that passed gate_check(), by their bytes; used to rewrite without touching the rest.
- * The span includes quotes or brackets. Of repeated keys the last counts, as for json-c. False if absent. */
+ * A value's span includes quotes or brackets. On any other text the answers mean nothing, but nothing is read outside
+ * of the span. */
+
+/* The value of key, whether the key is written plainly or with escapes. Of repeated keys the last counts, as for
+ * json-c. False if absent or object is no object. */
 bool gate_member(struct span object, const char *key, struct span *value);
 /* Element number index of an array. */
 bool gate_element(struct span array, size_t index, struct span *value);
+/* Walks an array: *cursor is 0 at first; false at the end. */
+bool gate_next(struct span array, size_t *cursor, struct span *value);
 
 #endif

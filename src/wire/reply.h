@@ -27,9 +27,11 @@ struct text_rewrite {
 void reply_verdict(struct buf *out, int code, struct span info);
 
 /* Allow, with MsgBody (when there are rewrites) and CloudCustomData (when not NULL) replaced. MsgBody is copied byte
- * for byte from body, except the strings of the rewritten pieces. body must have passed callback_parse() as *message.
- * ERR_FULL, with *out as before the call, when the new MsgBody is longer than REPLY_MAX_MESSAGE and the old one was
- * not; ERR_INVALID when a piece cannot be rewritten: the caller then rejects instead. */
+ * for byte from body, except the strings of the rewritten pieces. body must have passed callback_parse() as *message;
+ * rewrites come in ascending order of their pieces, each piece once. *out is as before the call unless 0 is returned:
+ * ERR_FULL when the new MsgBody is longer than REPLY_MAX_MESSAGE and the old one was not; ERR_INVALID when a piece
+ * cannot be rewritten, or when the body has a key twice (the copy that does not count would be delivered along): the
+ * caller then rejects instead. */
 int reply_rewrite(struct buf *out, struct span body, const struct message *message, const struct text_rewrite *rewrites,
                   size_t count, const struct span *cloud_custom_data, struct err *err);
 

@@ -25,14 +25,16 @@ struct rest_answer {
     char msg_drop_reason[32];    /* "" : delivered */
 };
 
+/* ERR_INVALID when it is not an object with ErrorCode, or a member is of a wrong kind. Texts are cut to their size. */
 int rest_read_answer(struct span body, struct rest_answer *out, struct err *err);
 
-/* The Live form; result (a JSON object's members, may be empty) goes under "Response". */
+/* The Live form. response_members is the inside of the object under "Response", e.g. "\"MsgTime\":1,\"MsgSeq\":2";
+ * when it is empty there is no "Response". */
 void rest_write_answer(struct buf *out, int64_t error_code, const char *error_info, const char *request_id,
-                       struct span response_object);
+                       struct span response_members);
 
-/* Reads a request; ERR_INVALID names the member that is missing or of a wrong kind. Strings are copied into *strings
- * (cleared first) and borrowed from there. */
+/* Reads a request; ERR_INVALID names the member that is missing, empty or of a wrong kind, or says that ExtensionInfo
+ * is no JSON text. Strings are copied into *strings (cleared first) and borrowed from there, U+0000 as U+FFFD. */
 int rest_read_send_text_msg(struct span body, struct buf *strings, struct send_text_msg *out, struct err *err);
 
 #endif
