@@ -1,20 +1,27 @@
 /* http_server.h - a plain HTTP/1.1 server over civetweb that trusts no framing. The one file over civetweb.
  *
  * What civetweb does not do is done here (`dependencies.md`, civetweb): repeated, odd or conflicting Content-Length and
- * Transfer-Encoding, 64 headers or more: 400 and close; short, stalled or dripping bodies: 408 or 400 and close, never
- * handed on; bodies over max_body_bytes: 413 and close; `Expect: 100-continue` is answered; the reply leaves in one
- * send with exact Content-Length. TLS is never spoken: it ends at the proxy in front.
+ * Transfer-Encoding, 64 headers or more: 400 and close; a header line that is folded, or does not end with CRLF, or has
+ * a blank before its colon (civetweb stops reading headers there): the same; short, stalled or dripping bodies: 408 or
+ * 400 and close, never handed on; bodies over max_body_bytes: 413 and close; `Expect: 100-continue` is answered; the
+ * reply leaves in one send with exact Content-Length. TLS is never spoken: it ends at the proxy in front.
  *
- * Threads: one per open connection, idle ones included; the handler runs on them, several at a time. */
+ * Threads: one per open connection, idle ones included; the handler runs on them, several at a time. A connection more
+ *          than there are threads waits, unanswered, until another closes: options.threads is the limit to plan with.
+ */
 #ifndef CHATSLUICE_BASE_HTTP_SERVER_H
 #define CHATSLUICE_BASE_HTTP_SERVER_H
 
 #include "base/buf.h"
 #include "base/err.h"
 
+#define HTTP_JSON "application/json; charset=utf-8"
+
+enum { HTTP_MAX_HEAD = 16 * 1024, HTTP_MAX_HEADERS = 63 };
+
 struct http_request {
     struct span method; /* as sent */
-    struct span path;   /* percent-decoded, without query */
+    struct span path;   /* percent-decoded, without query; never holds a NUL */
     struct span query;  /* as sent, without '?' */
     const char *remote_address;
     int64_t started_us;               /* clock_mono_us() when the head had been read */
@@ -24,10 +31,10 @@ struct http_request {
 
 struct http_reply {
     int status;                /* 200 until the handler says otherwise */
-    const char *content_type;  /* default application/json; charset=utf-8 */
+    const char *content_type;  /* HTTP_JSON until the handler says otherwise */
     const char *extra_headers; /* NULL or "Name: value\r\n"... */
     struct buf *body;          /* empty at first; the thread's own, reused */
-    bool close;                /* close the connection after this reply */
+    bool close;                /* close the connection after this reply; so it is after a body nobody read */
 };
 
 enum http_body { HTTP_BODY_OK, HTTP_BODY_TOO_LARGE, HTTP_BODY_SHORT, HTTP_BODY_SLOW, HTTP_BODY_BAD_FRAMING };
@@ -39,10 +46,15 @@ struct http_server_options {
     int64_t body_timeout_ms; /* from the head to the last byte of the body */
     int64_t keep_alive_ms;
     void (*handler)(const struct http_request *request, struct http_reply *reply, void *arg);
-    void *(*thread_new)(void *arg); /* NULL: none; called on each worker thread before its first request */
+    /* Called on each worker thread as it starts and ends. NULL: there is nothing to keep. A thread whose thread_new
+     * gave NULL answers everything with 503. */
+    void *(*thread_new)(void *arg);
     void (*thread_free)(void *thread);
-    /* Called on the worker when the server itself refuses (framing, too large...), for counting; may be NULL. */
+    /* Called on the worker when the server itself refuses (framing, too large...; also from within http_read_body), for
+     * counting; may be NULL. */
     void (*refused)(int status, enum http_body why, void *arg);
+    /* Called on the worker with +1 when it takes a connection and -1 when that is closed; may be NULL. */
+    void (*connection)(int change, void *arg);
     void *arg;
 };
 
@@ -53,8 +65,9 @@ int http_server_start(struct http_server **out, const struct http_server_options
 unsigned http_server_port(const struct http_server *server);
 unsigned http_server_in_flight(const struct http_server *server);
 unsigned http_server_connections(const struct http_server *server);
-/* Stops accepting, answers what is in flight or arrives on open connections with `Connection: close`, waits until
- * nothing is in flight (at most timeout_ms), then stops and frees. No reply is lost. NULL is fine. */
+/* Stops accepting; answers what is in flight or arrives on open connections with `Connection: close`; after a second's
+ * grace ends the input of the idle ones, between two requests; waits until all are closed (at most timeout_ms), then
+ * stops and frees. No reply is lost. NULL is fine. */
 void http_server_stop(struct http_server *server, int64_t timeout_ms);
 
 /* Reads the whole body into *body (reset first). On anything but HTTP_BODY_OK fills reply with the status (400, 408,
@@ -67,6 +80,10 @@ const char *http_header(const struct http_request *request, const char *name);
 /* Value of a query parameter: name without case, percent-decoded into out (reset first). Returns how often the name
  * occurs; the value is that of the last. */
 unsigned http_query(struct span query, const char *name, struct buf *out);
+
+/* Replaces %XX in text, into out (reset first); '+' is not touched. False when an escape is malformed (kept as it is)
+ * or stands for NUL. */
+bool http_percent_decode(struct span text, struct buf *out);
 
 /* Sets status and the service's error form: {"ActionStatus":"FAIL","ErrorCode":status,"ErrorInfo":"..."}. */
 void http_refuse(struct http_reply *reply, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
