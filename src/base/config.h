@@ -1,9 +1,10 @@
 /* config.h - the configuration: one YAML file, every key also as CHATSLUICE_<SECTION>_<KEY> in the environment, which
  * wins. What keys there are, with type, default, range, help and whether SIGHUP may change them, is the table
- * config_settings[] in config.c; README and `check --defaults` are printed from it.
+ * config_settings[] in config_settings.c; config/chatsluice.yaml is what `check --defaults` prints from it.
  *
  * Units in values: durations "500ms" "2s" "10m" "1h"; sizes "64KiB" "8GiB" (powers of 1024) or plain bytes.
- * A secret key `x` can be given as `x_file`, the path of a file that holds it; a final newline is dropped. */
+ * A secret key `x` can be given as `x_file`, the path of a file that holds it; a final newline is dropped. An empty
+ * environment variable counts as not set. */
 #ifndef CHATSLUICE_BASE_CONFIG_H
 #define CHATSLUICE_BASE_CONFIG_H
 
@@ -52,6 +53,7 @@ struct config {
         uint64_t batch_rows;
         int64_t connect_timeout_ms;
         uint64_t partition_days_ahead;
+        bool migrate; /* at start; else wait for `chatsluice migrate` */
     } database;
     struct {
         char *cache_directory; /* last good set; default: beside the spool */
@@ -64,8 +66,11 @@ struct config {
 };
 
 /* Reads path (NULL: defaults and environment only), then the environment, then checks what belongs together. On
- * success gives *out, to be freed with config_free(). Otherwise ERR_USAGE and every fault in *faults. */
+ * success gives *out, to be freed with config_free(). Otherwise ERR_USAGE and every fault in *faults. Warnings are
+ * added in both cases. */
 int config_load(struct config **out, const char *path, struct faults *faults);
+/* The same for commands that need the database or the spool alone: applications and tokens may be missing. */
+int config_load_for_tools(struct config **out, const char *path, struct faults *faults);
 void config_free(struct config *c); /* NULL is fine; wipes secrets */
 
 /* Names in *changed (one key a line) the keys whose new value needs a restart; used by SIGHUP. */
