@@ -146,13 +146,12 @@ void json_string_without_nul(struct buf *out, struct json_value v)
     buf_add_span(out, rest);
 }
 
-/* json-c keeps the largest number it has instead of one that is too large, so what stands at an end of its range may
- * have been anything beyond it. */
+/* json-c does not say that a number is beyond its range: it gives the end of the range instead. */
 static bool integer_of_number(struct json_object *node, int64_t *out)
 {
     int64_t n = json_object_get_int64(node);
 
-    if (n == INT64_MIN || n == INT64_MAX)
+    if (n == INT64_MIN || (n == INT64_MAX && json_object_get_uint64(node) != INT64_MAX))
         return false;
     *out = n;
     return true;

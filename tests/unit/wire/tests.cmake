@@ -1,1 +1,6 @@
-# chatsluice_unit_test(wire <story>) for each tests/unit/wire/test_<story>.c
+chatsluice_unit_test(wire callback)
+chatsluice_unit_test(wire gate)
+chatsluice_unit_test(wire reply)
+chatsluice_unit_test(wire rest)
+chatsluice_unit_test(wire signature)
+chatsluice_unit_test(wire usersig)
