@@ -68,20 +68,25 @@ static void stop_listening(int fd, int duplicate, void *arg)
 {
     struct pollfd waiting = {.fd = duplicate, .events = POLLIN};
     int *replaced = arg;
+    eventfd_t taken;
     int silent;
 
     if (!socket_listens(duplicate))
         return;
-    silent = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    silent = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     if (silent < 0)
         return;
     for (int ms = 0; ms < 100 && poll(&waiting, 1, 0) > 0; ms++)
         clock_sleep_ms(1);
-    /* Replaced first: a closed listener under civetweb's number would make its accept loop spin. The loop's poll()
-     * holds the old socket until shutdown() wakes it. */
+    /* Replaced first: a closed listener under civetweb's number would make its accept loop spin. The loop's poll() is
+     * still asleep on the old socket: shutdown() wakes it, and as it then looks at what the number means now, it must
+     * find something there to leave poll() and come back to the new file. A few milliseconds later that is taken away
+     * and the loop sleeps. */
     if (dup3(silent, fd, O_CLOEXEC) >= 0) {
         shutdown(duplicate, SHUT_RDWR);
-        *replaced = fd;
+        clock_sleep_ms(5);
+        if (eventfd_read(silent, &taken) == 0)
+            *replaced = fd;
     }
     close(silent);
 }
