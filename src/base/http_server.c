@@ -14,6 +14,7 @@
 #include <strings.h>
 #include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     WATCH_INTERVAL_MS = 50,   /* how late a body's deadline may be noticed */
@@ -717,12 +718,12 @@ void http_server_stop(struct http_server *server, int64_t timeout_ms)
     int64_t end_us = now_us + timeout_ms * 1000;
     int64_t grace_ms = timeout_ms / 2 < DRAIN_GRACE_MS ? timeout_ms / 2 : DRAIN_GRACE_MS;
     int64_t grace_end_us = now_us + grace_ms * 1000;
-    int listener;
+    int silent;
 
     if (!server)
         return;
     atomic_store(&server->draining, true);
-    listener = http_sockets_stop_listening(&server->address);
+    silent = http_sockets_stop_listening(&server->address);
     for (; now_us < end_us; now_us = clock_mono_us()) {
         /* With nothing in flight every connection is between two requests, or has one that is on its way in whole:
          * what has arrived is still read and answered. */
@@ -732,9 +733,11 @@ void http_server_stop(struct http_server *server, int64_t timeout_ms)
             break;
         clock_sleep_ms(DRAIN_INTERVAL_MS);
     }
-    if (listener >= 0)
-        eventfd_write(listener, 1);
+    if (silent >= 0)
+        eventfd_write(silent, 1);
     mg_stop(server->context);
+    if (silent >= 0)
+        close(silent);
     watch_stop(server);
     server_free(server);
 }

