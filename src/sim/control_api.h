@@ -1,0 +1,26 @@
+/* control_api.h - chatsim's own paths under /sim/: the clients of the platform, who send without REST, and the hand of
+ * a test that arranges rooms and looks at them.
+ *
+ *   POST   /sim/rooms/<id>/messages       a client sends; the answer says what the sender saw and what became of it:
+ *            {"From_Account":"u","MsgBody":[..]} and, when wanted, CloudCustomData, Operator_Account, OptPlatform,
+ * ClientIP GET    /sim/rooms/<id>/messages       what the room saw; ?after=<MsgSeq>&limit=<n> PUT    /sim/rooms/<id>
+ * makes a room; body empty or {"Type":"Live"} DELETE /sim/rooms/<id>                dissolves it PUT, DELETE
+ * /sim/rooms/<id>/muted/<user> GET    /sim/stats
+ *
+ * Here HTTP status says whether the request made sense. Threads: any. */
+#ifndef CHATSLUICE_SIM_CONTROL_API_H
+#define CHATSLUICE_SIM_CONTROL_API_H
+
+#include "base/http_server.h"
+#include "sim/platform.h"
+
+struct control_api {
+    struct platform *platform;
+    struct rooms *rooms;
+    bool strict_rooms; /* a client's message does not create the room it names */
+};
+
+void control_api_handle(const struct control_api *api, const struct http_request *request, struct span body,
+                        struct http_reply *reply);
+
+#endif
