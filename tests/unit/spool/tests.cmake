@@ -1,1 +1,3 @@
-# chatsluice_unit_test(spool <story>) for each tests/unit/spool/test_<story>.c
+# The benchmark of group commit: bench_spool THREADS RECORD_BYTES SECONDS [DIRECTORY]
+add_executable(bench_spool bench/bench_spool.c)
+target_link_libraries(bench_spool PRIVATE chatsluice_core)

@@ -1,0 +1,366 @@
+/* The directory of a spool:
+ *
+ *   spool.id            the spool's UUID as text and a newline
+ *   spool.lock          locked by the process that has the spool open; its pid as text
+ *   <number>.segment    the segments (segment.c)
+ *   next.zero           the next segment being made; has no meaning after a crash
+ *   quarantine/         copies of damaged bytes, <first number>-<last number>.at-<offset>-of-<segment> */
+#include "spool/spool_priv.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char id_name[] = "spool.id";
+static const char lock_name[] = "spool.lock";
+static const char quarantine_name[] = "quarantine";
+
+/* System calls ------------------------------------------------------------------------------------------------- */
+
+static ssize_t system_pwrite(const struct spool_io *io, int fd, const void *data, size_t len, off_t offset)
+{
+    (void)io;
+    return pwrite(fd, data, len, offset);
+}
+
+static int system_fdatasync(const struct spool_io *io, int fd)
+{
+    (void)io;
+    return fdatasync(fd);
+}
+
+static int system_fsync(const struct spool_io *io, int fd)
+{
+    (void)io;
+    return fsync(fd);
+}
+
+static int system_rename(const struct spool_io *io, int dir_fd, const char *from, const char *to)
+{
+    (void)io;
+    return renameat(dir_fd, from, dir_fd, to);
+}
+
+static int system_unlink(const struct spool_io *io, int dir_fd, const char *name)
+{
+    (void)io;
+    return unlinkat(dir_fd, name, 0);
+}
+
+const struct spool_io spool_io_system = {
+    .pwrite = system_pwrite,
+    .fdatasync = system_fdatasync,
+    .fsync = system_fsync,
+    .rename = system_rename,
+    .unlink = system_unlink,
+};
+
+int write_fully(const struct spool_io *io, int fd, const void *data, size_t len, uint64_t offset)
+{
+    const char *at = data;
+
+    while (len > 0) {
+        ssize_t n = io->pwrite(io, fd, at, len, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0) {
+            errno = EIO;
+            return -1;
+        }
+        at += n;
+        len -= (size_t)n;
+        offset += (uint64_t)n;
+    }
+    return 0;
+}
+
+/* The directory itself ----------------------------------------------------------------------------------------- */
+
+int directory_sync(const struct spool_io *io, int dir_fd, struct err *err)
+{
+    if (io->fsync(io, dir_fd) < 0)
+        return err_set_errno(err, ERR_FAILED, "could not sync the spool directory");
+    return 0;
+}
+
+int directory_open(const char *path, bool create, const struct spool_io *io, struct err *err)
+{
+    bool made = create && mkdir(path, 0700) == 0;
+    int dir_fd;
+
+    if (create && !made && errno != EEXIST)
+        return err_set_errno(err, ERR_FAILED, "could not create spool directory \"%s\"", path);
+    dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0)
+        return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED, "could not open spool directory \"%s\"",
+                             path);
+    if (made) { /* its name must survive too */
+        int parent_fd = openat(dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int r = parent_fd < 0
+                    ? err_set_errno(err, ERR_FAILED, "could not open the parent of spool directory \"%s\"", path)
+                    : directory_sync(io, parent_fd, err);
+
+        if (parent_fd >= 0)
+            close(parent_fd);
+        if (r < 0) {
+            close(dir_fd);
+            return r;
+        }
+    }
+    return dir_fd;
+}
+
+int directory_lock(int dir_fd, const char *path, struct err *err)
+{
+    char pid[32] = "";
+    int fd = openat(dir_fd, lock_name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0)
+        return err_set_errno(err, ERR_FAILED, "could not open the lock of spool directory \"%s\"", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK) {
+            r = err_set_errno(err, ERR_FAILED, "could not lock spool directory \"%s\"", path);
+        } else {
+            ssize_t n = pread(fd, pid, sizeof(pid) - 1, 0);
+
+            pid[n > 0 ? strspn(pid, "0123456789") : 0] = '\0';
+            r = err_set(err, ERR_CONFLICT, "spool directory \"%s\" is in use by process %s", path,
+                        pid[0] ? pid : "(unknown)");
+        }
+        close(fd);
+        return r;
+    }
+    /* Of fixed length and written over: on a full disk a spool must open, or it could never be emptied. */
+    snprintf(pid, sizeof(pid), "%-20ld\n", (long)getpid());
+    if (write_fully(&spool_io_system, fd, pid, strlen(pid), 0) < 0) {
+        r = err_set_errno(err, ERR_FAILED, "could not write the lock of spool directory \"%s\"", path);
+        close(fd);
+        return r;
+    }
+    return fd;
+}
+
+/* Listing ------------------------------------------------------------------------------------------------------ */
+
+void segment_list_release(struct segment_list *list)
+{
+    free(list->first_seqs);
+    *list = (struct segment_list){0};
+}
+
+static bool parse_segment_name(const char *name, uint64_t *first_seq)
+{
+    char again[NAME_BYTES];
+    struct span digits = {name, 20};
+    unsigned long long n;
+
+    if (strlen(name) < digits.len || !span_to_u64(digits, &n) || n == 0)
+        return false;
+    segment_name(again, n);
+    *first_seq = n;
+    return strcmp(again, name) == 0;
+}
+
+static int segment_list_add(struct segment_list *list, uint64_t first_seq)
+{
+    if (list->count == list->cap) {
+        size_t cap = list->cap ? 2 * list->cap : 64;
+        uint64_t *grown = realloc(list->first_seqs, cap * sizeof(*grown));
+
+        if (!grown)
+            return -1;
+        list->first_seqs = grown;
+        list->cap = cap;
+    }
+    list->first_seqs[list->count++] = first_seq;
+    return 0;
+}
+
+static int compare_seqs(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+int directory_list(int dir_fd, struct segment_list *out, struct err *err)
+{
+    struct segment_list list = {0};
+    const struct dirent *entry;
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    int r = 0;
+
+    if (!dir) {
+        r = err_set_errno(err, ERR_FAILED, "could not list the spool directory");
+        if (fd >= 0)
+            close(fd);
+        return r;
+    }
+    while (errno = 0, (entry = readdir(dir))) {
+        uint64_t first_seq;
+
+        if (parse_segment_name(entry->d_name, &first_seq) && segment_list_add(&list, first_seq) < 0) {
+            r = err_set(err, ERR_FAILED, "no memory to list the spool directory");
+            goto out;
+        }
+    }
+    if (errno != 0) {
+        r = err_set_errno(err, ERR_FAILED, "could not list the spool directory");
+        goto out;
+    }
+    if (list.count > 0)
+        qsort(list.first_seqs, list.count, sizeof(*list.first_seqs), compare_seqs);
+    *out = list;
+out:
+    closedir(dir);
+    if (r < 0)
+        segment_list_release(&list);
+    return r;
+}
+
+/* Identity ----------------------------------------------------------------------------------------------------- */
+
+int uuid_make(struct spool_uuid *out, struct err *err)
+{
+    if (getrandom(out->bytes, ID_BYTES, 0) != ID_BYTES)
+        return err_set_errno(err, ERR_FAILED, "could not get random bytes for the spool's id");
+    out->bytes[6] = (uint8_t)((out->bytes[6] & 0x0f) | 0x40); /* version 4: random */
+    out->bytes[8] = (uint8_t)((out->bytes[8] & 0x3f) | 0x80);
+    return 0;
+}
+
+void uuid_format(char text[SPOOL_ID_TEXT], const struct spool_uuid *id)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < ID_BYTES; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            text[at++] = '-';
+        snprintf(text + at, SPOOL_ID_TEXT - at, "%02x", id->bytes[i]);
+        at += 2;
+    }
+}
+
+static bool uuid_parse(struct spool_uuid *out, const char *text)
+{
+    struct spool_uuid id;
+    char again[SPOOL_ID_TEXT];
+    size_t at = 0;
+
+    for (size_t i = 0; i < ID_BYTES; i++) {
+        unsigned byte;
+
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            at++;
+        if (sscanf(text + at, "%2x", &byte) != 1)
+            return false;
+        id.bytes[i] = (uint8_t)byte;
+        at += 2;
+    }
+    uuid_format(again, &id);
+    if (strncmp(again, text, SPOOL_ID_TEXT - 1) != 0)
+        return false;
+    *out = id;
+    return true;
+}
+
+int directory_read_id(int dir_fd, const struct segment_list *list, struct spool_uuid *out, struct err *err)
+{
+    char text[SPOOL_ID_TEXT] = "";
+    int fd = openat(dir_fd, id_name, O_RDONLY | O_CLOEXEC);
+    ssize_t n = 0;
+
+    if (fd >= 0) {
+        n = pread(fd, text, SPOOL_ID_TEXT - 1, 0);
+        close(fd);
+    }
+    if (n == SPOOL_ID_TEXT - 1 && uuid_parse(out, text))
+        return 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (segment_read_id(dir_fd, list->first_seqs[i], out))
+            return 0;
+    return err_set(err, ERR_NOT_FOUND, "the directory holds no spool: neither %s nor a segment tells its id", id_name);
+}
+
+/* Writes a whole file so that after a crash it is there with all its bytes or not at all. */
+static int write_atomically(const struct spool_io *io, int dir_fd, const char *name, const char *data, size_t len,
+                            struct err *err)
+{
+    char temporary[NAME_BYTES + 8];
+    int fd;
+    int r = 0;
+
+    snprintf(temporary, sizeof(temporary), "%s.new", name);
+    fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set_errno(err, ERR_FAILED, "could not create \"%s\"", temporary);
+    if (write_fully(io, fd, data, len, 0) < 0 || io->fdatasync(io, fd) < 0 ||
+        io->rename(io, dir_fd, temporary, name) < 0)
+        r = err_set_errno(err, ERR_FAILED, "could not write \"%s\"", name);
+    close(fd);
+    return r < 0 ? r : directory_sync(io, dir_fd, err);
+}
+
+int directory_write_id(const struct spool_io *io, int dir_fd, const struct spool_uuid *id, struct err *err)
+{
+    char line[SPOOL_ID_TEXT + 1];
+
+    uuid_format(line, id);
+    line[SPOOL_ID_TEXT - 1] = '\n';
+    return write_atomically(io, dir_fd, id_name, line, SPOOL_ID_TEXT, err);
+}
+
+/* Quarantine --------------------------------------------------------------------------------------------------- */
+
+int quarantine_save(const struct spool_io *io, int dir_fd, const struct segment *segment,
+                    const struct segment_item *damage, struct err *err)
+{
+    char name[NAME_BYTES];
+    size_t len = (size_t)(damage->to - damage->from);
+    char *bytes = NULL;
+    ssize_t n;
+    int fd;
+    int r;
+
+    if (mkdirat(dir_fd, quarantine_name, 0700) < 0 && errno != EEXIST)
+        return err_set_errno(err, ERR_FAILED, "could not create \"%s\"", quarantine_name);
+    fd = openat(dir_fd, quarantine_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, ERR_FAILED, "could not open \"%s\"", quarantine_name);
+    snprintf(name, sizeof(name), "%020" PRIu64 "-%020" PRIu64 ".at-%" PRIu64 "-of-%020" PRIu64, damage->first_seq,
+             damage->seq, damage->from, segment->first_seq);
+    if (faccessat(fd, name, F_OK, 0) == 0) {
+        r = 0; /* kept by an earlier start */
+        goto out;
+    }
+    bytes = malloc(len);
+    if (!bytes) {
+        r = err_set(err, ERR_FAILED, "no memory to keep damaged bytes");
+        goto out;
+    }
+    n = pread(segment->fd, bytes, len, (off_t)damage->from);
+    if (n < 0) {
+        r = err_set_errno(err, ERR_FAILED, "could not read damaged bytes");
+        goto out;
+    }
+    r = directory_sync(io, dir_fd, err);
+    if (r == 0)
+        r = write_atomically(io, fd, name, bytes, (size_t)n, err);
+out:
+    free(bytes);
+    close(fd);
+    return r;
+}
