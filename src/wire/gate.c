@@ -86,7 +86,7 @@ static enum step fault(struct gate *g, const char *what)
     return STEP_FAULT;
 }
 
-static void skip_space(struct gate *g)
+static inline void skip_space(struct gate *g)
 {
     while (g->at < g->end && is_space(*g->at))
         g->at++;
@@ -161,11 +161,23 @@ static bool take_escape(struct gate *g, bool in_key)
     }
 }
 
-/* A run of characters that are not ASCII. */
+static bool is_continuation(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* A run of characters that are not ASCII. Most are Chinese: three bytes, good with these first bytes whatever follows.
+ */
 static bool take_wide(struct gate *g)
 {
     do {
-        size_t len = utf8_char_len(g->at, (size_t)(g->end - g->at));
+        size_t left = (size_t)(g->end - g->at), len;
+
+        if (left >= 3 && (unsigned char)*g->at >= 0xE1 && (unsigned char)*g->at <= 0xEC && is_continuation(g->at[1]) &&
+            is_continuation(g->at[2]))
+            len = 3;
+        else
+            len = utf8_char_len(g->at, left);
         if (len == 0)
             return refuse(g, g->at, "overlong, truncated or forbidden UTF-8");
         g->at += len;

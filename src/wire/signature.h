@@ -10,13 +10,11 @@
 enum {
     SIGNATURE_HEX = 64,
     SIGNATURE_WINDOW_S = 60,
-    SIGNATURE_MAX_TOKEN = 512, /* the platform's limit is 128 for Live and unknown for Chat */
-    SIGNATURE_MAX_TIME = 19    /* digits: all that fits 64 bits */
+    SIGNATURE_MAX_TIME = 19 /* digits: all that fits 64 bits */
 };
 
 enum signature_result { SIGNATURE_OK, SIGNATURE_MALFORMED, SIGNATURE_STALE, SIGNATURE_WRONG };
 
-/* A token or request_time longer than the limits above gives "", which signs nothing. */
 void signature_make(const char *token, struct span request_time, char out[SIGNATURE_HEX + 1]);
 
 /* Tries every token (NULL ones are skipped), in constant time for each; upper-case hex is fine. A signature that no
