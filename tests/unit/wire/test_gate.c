@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "wire/gate.h"
 #include "wire/json_read.h"
+#include "mutate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 /* Good for both uses. */
 static const char *const accepted[] = {
+    /* scalars */
     "null",
     "true",
     "false",
@@ -67,8 +69,7 @@ static const char *const accepted[] = {
     "{\"\\u0041\":1}",
     "\"12345678\"",
     "\"1234567\\\\\"",
-    "\"12345678\\\"\"",
-};
+    "\"12345678\\\"\""};
 
 /* Good on the wire, not in jsonb; what is the fault there. */
 static const struct wire_only {
@@ -413,89 +414,11 @@ static void test_elements(void **state)
     assert_int_equal(count, COUNT(values));
 }
 
-/* splitmix64: the same sequence everywhere */
-static uint64_t next_random(uint64_t *seed)
-{
-    uint64_t z = *seed += 0x9E3779B97F4A7C15u;
-
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-}
-
 static const char *const seeds[] = {
     "{\"CallbackCommand\":\"Group.CallbackBeforeSendMsg\",\"Random\":3204417755,\"MsgBody\":[{\"MsgType\":\"TIMTextElem\","
     "\"MsgContent\":{\"Text\":\"call \\u4f60\\ud83d\\ude00 \xE4\xBD\xA0\xE5\xA5\xBD\"}}],\"CloudCustomData\":\"{\\\"lvl\\\":3}\"}",
     "[0,-0,1.5,-2.5e10,1e-400,123456789012345678901234567890,true,false,null,\"\\u0000\\ud800\",{},[],[[{\"a\":{}}]]]",
-    "{\"a\":{\"b\":[1,2,{\"c\":\"\\\\\\/\\b\\f\\n\\r\\t\\\"\"}],\"\xF0\x9F\x98\x80\":\"\xF0\x9F\x98\x80\"},\"a\":1e5}",
-};
-static const char *const splices[] = {
-    "\"",
-    "\\",
-    "{",
-    "}",
-    "[",
-    "]",
-    ",",
-    ":",
-    "\\u0000",
-    "\\ud83d",
-    "\\ude00",
-    "0",
-    "-",
-    "e",
-    ".",
-    "null",
-    " ",
-    "\n",
-    "\x80",
-    "\xC0",
-    "\xED\xA0\x80",
-    "\xE4\xBD\xA0",
-    "\xF5",
-    "1e400",
-    "99999999999999999999",
-    "[[[[",
-    "]]]]",
-    "\"a\":",
-    "/*",
-};
-
-/* One to four random edits: a byte changed, a run removed or doubled, a piece put in. */
-static void mutate(struct buf *b, uint64_t *seed)
-{
-    struct buf old = BUF_INIT;
-    size_t edits = 1 + next_random(seed) % 4;
-
-    for (size_t e = 0; e < edits && b->len > 0; e++) {
-        size_t at = next_random(seed) % b->len, len = next_random(seed) % 8;
-        const char *splice = splices[next_random(seed) % COUNT(splices)];
-
-        len = len > b->len - at ? b->len - at : len;
-        buf_reset(&old);
-        buf_add_span(&old, buf_span(b));
-        b->len = at;
-        switch (next_random(seed) % 4) {
-        case 0:
-            buf_add_char(b, (char)next_random(seed));
-            buf_add(b, old.data + at + 1, old.len - at - 1);
-            break;
-        case 1:
-            buf_add(b, old.data + at + len, old.len - at - len);
-            break;
-        case 2:
-            buf_add(b, old.data + at, len);
-            buf_add(b, old.data + at, old.len - at);
-            break;
-        default:
-            buf_add_text(b, splice);
-            buf_add(b, old.data + at, old.len - at);
-            break;
-        }
-    }
-    buf_release(&old);
-}
-
+    "{\"a\":{\"b\":[1,2,{\"c\":\"\\\\\\/\\b\\f\\n\\r\\t\\\"\"}],\"\xF0\x9F\x98\x80\":\"\xF0\x9F\x98\x80\"},\"a\":1e5}"};
 /* Every string json-c found is UTF-8, however deep it stands. */
 static void check_strings(struct json_value v, struct span text)
 {

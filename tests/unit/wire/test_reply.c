@@ -2,9 +2,11 @@
 #include "wire/callback.h"
 #include "wire/gate.h"
 #include "wire/reply.h"
+#include "mutate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -280,6 +282,94 @@ static void test_twelve_kib(void **state)
     buf_release(&out);
 }
 
+/* The body a reply stands for: a Before webhook with the reply's MsgBody. */
+static void body_of_reply(struct buf *body, struct span reply)
+{
+    struct span msg_body;
+
+    assert_true(gate_member(reply, "MsgBody", &msg_body));
+    buf_reset(body);
+    buf_addf(body, IN("\"MsgBody\":%.*s"), (int)msg_body.len, msg_body.data);
+}
+
+/* Gives every piece of the body that can be rewritten a text of its own; false when there is nothing to do. */
+static bool rewrite_all(struct span body, struct buf *reply)
+{
+    enum { MOST = 16 };
+    char texts[MOST][32];
+    struct text_rewrite rewrites[MOST];
+    size_t count = 0;
+    struct message m;
+    struct err err = {0};
+
+    if (callback_parse(parser, body, &m, NULL) < 0 || m.duplicate_keys || m.piece_count > MOST)
+        return false;
+    for (size_t i = 0; i < m.piece_count; i++) {
+        if (m.pieces[i].source == TEXT_RELAY_ABSTRACT || m.pieces[i].source == TEXT_RELAY_NESTED)
+            continue;
+        snprintf(texts[count], sizeof(texts[count]), "new \"%zu\"", i);
+        rewrites[count] = (struct text_rewrite){i, span_of(texts[count])};
+        count++;
+    }
+    buf_reset(reply);
+    if (count > 0 && reply_rewrite(reply, body, &m, rewrites, count, NULL, &err) < 0)
+        fail_msg("%s: %.*s", err.text, (int)body.len, body.data);
+    return count > 0;
+}
+
+static void assert_rewritten(struct span body, const enum element_type *types, size_t type_count)
+{
+    struct message m;
+    struct err err = {0};
+
+    if (callback_parse(parser, body, &m, &err) < 0)
+        fail_msg("%s: %.*s", err.text, (int)body.len, body.data);
+    assert_int_equal(m.element_count, type_count);
+    for (size_t i = 0; i < type_count; i++)
+        assert_int_equal(m.elements[i], types[i]);
+    for (size_t i = 0; i < m.piece_count; i++) {
+        char text[32];
+
+        if (m.pieces[i].source == TEXT_RELAY_ABSTRACT || m.pieces[i].source == TEXT_RELAY_NESTED)
+            continue;
+        snprintf(text, sizeof(text), "new \"%zu\"", i);
+        assert_int_equal(m.pieces[i].len, strlen(text));
+        assert_memory_equal(m.text.data + m.pieces[i].start, text, strlen(text));
+    }
+}
+
+/* Whatever is read can be rewritten, and what comes out is read again with the new texts and nothing else changed. */
+static void test_rewrites_whatever_is_read(void **state)
+{
+    struct buf body = BUF_INIT, reply = BUF_INIT, again = BUF_INIT;
+    uint64_t seed = 7;
+    size_t rewritten = 0;
+
+    (void)state;
+    for (size_t round = 0; round < 50000; round++) {
+        struct message m;
+        enum element_type types[64];
+        size_t type_count;
+
+        buf_reset(&body);
+        buf_add_text(&body, rewrite_cases[round % COUNT(rewrite_cases)].body);
+        mutate(&body, &seed);
+        if (!rewrite_all(buf_span(&body), &reply))
+            continue;
+        rewritten++;
+        assert_int_equal(callback_parse(parser, buf_span(&body), &m, NULL), 0);
+        type_count = m.element_count;
+        assert_true(type_count <= COUNT(types));
+        memcpy(types, m.elements, type_count * sizeof(types[0]));
+        body_of_reply(&again, buf_span(&reply));
+        assert_rewritten(buf_span(&again), types, type_count);
+    }
+    assert_true(rewritten > 2000);
+    buf_release(&body);
+    buf_release(&reply);
+    buf_release(&again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_refuses_to_rewrite),
         cmocka_unit_test(test_refuses_another_body),
         cmocka_unit_test(test_twelve_kib),
+        cmocka_unit_test(test_rewrites_whatever_is_read),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
