@@ -81,9 +81,10 @@ static int cut_tail(const struct spool_io *io, int dir_fd, struct segment_cursor
     struct segment *segment = &c->segment;
     uint64_t lost_bytes = torn->to - torn->from;
     char mark[RECORD_HEADER_BYTES];
+    uint64_t end;
 
-    if (segment->made_bytes > torn->to)
-        lost_bytes = segment->made_bytes - torn->from; /* cut short: nobody knows what stood there */
+    if (segment->cut_short && segment->made_bytes > torn->to)
+        lost_bytes = segment->made_bytes - torn->from; /* nobody knows what stood there */
     torn->seq = torn->first_seq + lost_bytes / record_bytes(1);
     log_warn("spool tail cut", log_u64("segment", segment->first_seq), log_u64("at_byte", torn->from),
              log_u64("bytes", torn->to - torn->from), log_u64("next_seq", torn->seq + 1));
@@ -94,10 +95,11 @@ static int cut_tail(const struct spool_io *io, int dir_fd, struct segment_cursor
         goto fail;
     c->pos += sizeof(mark);
     c->next_seq = torn->seq + 1;
-    if (zero_range(io, segment->fd, c->pos, torn->to) < 0)
+    end = c->pos > torn->to ? c->pos : torn->to;
+    if (zero_range(io, segment->fd, c->pos, end) < 0)
         goto fail;
-    if (segment->file_bytes < c->pos) {
-        segment->file_bytes = c->pos;
+    if (segment->file_bytes < end) {
+        segment->file_bytes = end;
         segment->cut_short = true;
     }
     if (segment->cut_short && segment_write_header(io, segment->fd, id, segment->first_seq, segment->file_bytes) < 0)

@@ -151,7 +151,7 @@ static int check_header(struct segment *segment, const char *header, const struc
 {
     segment->damaged_header = !header_intact(header);
     segment->cut_short = segment->damaged_header;
-    segment->made_bytes = segment->file_bytes;
+    segment->made_bytes = SPOOL_MAX_SEGMENT;
     if (segment->damaged_header)
         return 0;
     if (get32(header + 8) != FORMAT_VERSION)
@@ -390,7 +390,7 @@ static int resume_at(struct segment_cursor *c, uint64_t pos, const struct record
 
 int cursor_resync(struct segment_cursor *c, uint64_t limit, struct segment_item *item, struct err *err)
 {
-    uint64_t dirty_end = c->pos;
+    uint64_t dirty_end = c->pos; /* behind the last byte that is not zero */
 
     for (uint64_t pos = c->pos; pos < c->segment.file_bytes && c->next_seq <= limit; pos += 8) {
         struct record_head head;
@@ -408,14 +408,12 @@ int cursor_resync(struct segment_cursor *c, uint64_t limit, struct segment_item 
         if (r > 0)
             return resume_at(c, pos, &head, item);
     }
-    if (dirty_end > c->segment.file_bytes)
-        dirty_end = c->segment.file_bytes;
     *item = (struct segment_item){.first_seq = c->next_seq, .seq = limit, .from = c->pos, .to = dirty_end};
     if (limit == LIMIT_UNKNOWN)
         return dirty_end > c->pos ? SEGMENT_TORN : SEGMENT_CLEAN;
     if (c->next_seq > limit)
         return SEGMENT_CLEAN;
-    c->pos = (dirty_end + 7) & ~(uint64_t)7;
+    c->pos = dirty_end;
     c->next_seq = limit + 1;
     return SEGMENT_DAMAGED;
 }

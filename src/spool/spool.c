@@ -581,9 +581,10 @@ int spool_open_io(struct spool **out, const struct spool_options *options, const
     struct spool *sp;
     int r;
 
-    if (options->segment_bytes < SPOOL_MIN_SEGMENT || options->max_bytes < options->segment_bytes)
-        return err_set(err, ERR_USAGE, "a spool segment has at least %d bytes, a spool at least one segment",
-                       SPOOL_MIN_SEGMENT);
+    if (options->segment_bytes < SPOOL_MIN_SEGMENT || options->segment_bytes > SPOOL_MAX_SEGMENT ||
+        options->max_bytes < options->segment_bytes)
+        return err_set(err, ERR_USAGE, "a spool segment has %d to %d bytes, a spool at least those of one segment",
+                       SPOOL_MIN_SEGMENT, SPOOL_MAX_SEGMENT);
     sp = spool_new(options, io);
     if (!sp)
         return err_set(err, ERR_FAILED, "no memory for the spool");

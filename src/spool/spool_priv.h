@@ -21,6 +21,7 @@ enum {
     SEGMENT_HEADER_BYTES = 64,
     RECORD_HEADER_BYTES = 24,
     SPOOL_MIN_SEGMENT = 4096,
+    SPOOL_MAX_SEGMENT = 1024 * 1024 * 1024,
     ID_BYTES = 16,
     NAME_BYTES = 128, /* of a file inside the directory */
 };
@@ -55,7 +56,7 @@ struct segment {
     int fd;
     uint64_t first_seq;
     uint64_t file_bytes;
-    uint64_t made_bytes; /* as the header has it; file_bytes when the header is damaged */
+    uint64_t made_bytes; /* as the header has it; SPOOL_MAX_SEGMENT when nobody knows */
     uint32_t salt;
     bool damaged_header; /* then the name told first_seq */
     bool cut_short;      /* the file is not the size it was made with, or nobody knows */
