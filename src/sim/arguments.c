@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MAX_SECRET = 4096 };
+enum { MAX_SECRET = 512 }; /* more than a token or a key of the platform has */
 
 bool argument_u64(const char *option, const char *text, uint64_t min, uint64_t max, uint64_t *out)
 {

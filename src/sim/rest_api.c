@@ -22,7 +22,7 @@ struct call {
     struct buf *strings; /* scratch */
     int64_t code;
     char info[sizeof(((struct err *)NULL)->text)]; /* may hold the words of an err */
-    struct buf response; /* members of the object under "Response" */
+    struct buf response;                           /* members of the object under "Response" */
 };
 
 struct rest_command {
@@ -172,21 +172,15 @@ static const struct {
     [SEND_INTERNAL] = {100001, "internal error, please try again"},
 };
 
-/* What rest_read_send_text_msg() leaves to the server. */
-static bool check_send_text_msg(struct call *call, struct send_text_msg *request)
+static bool read_send_text_msg(struct call *call, struct send_text_msg *request)
 {
     struct err err = {0};
-    struct gate_fault fault;
     struct span account;
 
     if (gate_member(call->body, "Sender_Account", &account) && account.data[0] != '"')
         return fail(call, 60015, "Sender_Account is not a string");
     if (rest_read_send_text_msg(call->body, call->strings, request, &err) < 0)
         return fail(call, 100002, err.text);
-    if (request->room_id.len == 0 || request->sender_account.len == 0 || request->text_content.len == 0)
-        return fail(call, 100002, "RoomId, Sender_Account and TextContent must not be empty");
-    if (request->extension_info.presence == GIVEN && !gate_check(request->extension_info.text, GATE_WIRE, &fault))
-        return fail(call, 100002, "ExtensionInfo is not JSON");
     return true;
 }
 
@@ -216,7 +210,7 @@ static void send_text_msg(struct call *call)
     struct delivery delivery;
     struct outgoing message;
 
-    if (!check_send_text_msg(call, &request))
+    if (!read_send_text_msg(call, &request))
         return;
     buf_add_text(&msg_body, "[{\"MsgContent\":{\"Text\":");
     json_add_string(&msg_body, request.text_content);

@@ -42,8 +42,6 @@ static void worker_free(void *thread)
 {
     struct worker *w = thread;
 
-    if (!w)
-        return;
     buf_release(&w->body);
     buf_release(&w->strings);
     free(w);
@@ -54,10 +52,6 @@ static void handle(const struct http_request *request, struct http_reply *reply,
     struct simulator *s = arg;
     struct worker *w = request->thread;
 
-    if (!w) {
-        http_refuse(reply, 503, "out of memory");
-        return;
-    }
     if (http_read_body(request, &w->body, reply) != HTTP_BODY_OK)
         return;
     if (request->path.len >= 4 && memcmp(request->path.data, "/v4/", 4) == 0)
