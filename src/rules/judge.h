@@ -1,9 +1,23 @@
 /* judge.h - message in, verdict out. Pure: no I/O, no clock, no lock; after warm-up no allocation.
  *
  * A judge is one thread's scratch: vectorscan scratch, folded text, hit list. The law of allow and deny (design.md
- * section 8): find all hits; a deny hit survives only if no allow hit covers it; a rule whose condition holds on the
- * surviving hits applies; the strongest action wins. The order of rules and lists never matters: of equally strong
- * rules the one with the smallest name decides code and text; masks of all of them are applied together. */
+ * section 8):
+ *
+ *   1. Find all matches of all rules in the message's phase and scope.
+ *   2. An allow rule whose condition holds on its matches makes allow hits of them.
+ *   3. A match of any other rule survives only if no allow hit in the same field covers it (contains its range).
+ *   4. Any other rule whose condition holds on the surviving matches applies; those of its matches that make the
+ *      condition hold count. Shadow rules go the same way, but neither cover nor apply: they only record.
+ *   5. The strongest action wins. Of equally strong rules the one with the smallest name decides code, text and
+ *      follow-ups; masks of all of them are applied together, and a replacement masks what is left beside it.
+ *
+ * So the order of rules, lists and terms never matters.
+ *
+ * Mask: each user-visible character that a counted hit touches becomes one mask character; invisible characters among
+ * them go away, line ends stay. Replace: the first text element becomes the replacement, further ones become empty
+ * (removing an element could leave an empty MsgBody, which the protocol does not define); any other piece of text, and
+ * CloudCustomData, becomes the replacement only if a counted hit of a replace rule stands in it. What cannot be carried
+ * out, such as text inside a relay or JSON that would stop being JSON, becomes reject. */
 #ifndef CHATSLUICE_RULES_JUDGE_H
 #define CHATSLUICE_RULES_JUDGE_H
 
@@ -11,20 +25,24 @@
 #include "rules/verdict.h"
 #include "wire/message.h"
 
-enum { JUDGE_MAX_HITS = 256 };
+enum {
+    JUDGE_MAX_HITS = 256,        /* reported; those that decided come first. The verdict knows all */
+    JUDGE_MAX_MATCHES = 1 << 18, /* looked at in one message; one with more cannot be judged exactly and is rejected */
+};
 
 struct judge;
 
 struct judge *judge_new(void); /* NULL: no memory */
 void judge_free(struct judge *j);
 
-/* Judges message by set (NULL: allow by default). Phase is taken from message->command: Before rules for
- * COMMAND_BEFORE, After rules for COMMAND_AFTER; other commands are allowed by default. A mask or replacement that
- * cannot be carried out in the message (text inside a relay) becomes reject. Always gives a verdict; running out of
- * memory gives the default one with decided_by overload. */
+/* Judges message by set (NULL: allow by default). Both message.text and CloudCustomData are looked at, each for itself.
+ * Phase is taken from message->command: Before rules for COMMAND_BEFORE, After rules for COMMAND_AFTER; other commands
+ * are allowed by default. A mask or replacement that cannot be carried out in the message (text inside a relay) becomes
+ * reject. Always gives a verdict; running out of memory gives the default one with decided_by overload. */
 void judge_message(struct judge *j, const struct ruleset *set, const struct message *message, struct verdict *out);
 
-/* A plain text as one Before message with one text element, for examples and `rules try`. */
+/* A plain text as one Before message with one text element, for `rules try`. It comes from no room and no sender, so
+ * rules take part whatever their scope. Bytes that are not valid UTF-8 count as '?', in becomes too. */
 void judge_text(struct judge *j, const struct ruleset *set, struct span text, struct verdict *out);
 
 #endif

@@ -14,7 +14,11 @@ enum { RULESET_CHECKSUM = 65 };
 /* Compiles a checked document and runs its examples; a failing example, a term that folds to nothing or an expression
  * vectorscan cannot take is a fault. cache_directory (NULL: none) may hold the serialised databases of an earlier
  * compilation, keyed by content, library version and CPU; they are used and written there. The set copies what it
- * needs from doc. */
+ * needs from doc.
+ *
+ * An example is judged by the whole set, as a message in the first room and from the first sender of its rule's scope
+ * (a glob's * becomes nothing and its ? an "x"), in the rule's phase, and as if a shadow rule were enforced. Rules
+ * whose mode is off take no part, nor do their examples. */
 int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint64_t revision,
                     const char *cache_directory, struct faults *faults);
 
@@ -37,5 +41,8 @@ struct ruleset_slot *ruleset_slot_new(void);
 void ruleset_slot_free(struct ruleset_slot *slot);
 void ruleset_slot_put(struct ruleset_slot *slot, struct ruleset *set); /* takes a reference of its own */
 struct ruleset *ruleset_slot_get(struct ruleset_slot *slot); /* gives a reference, NULL while there is no set */
+/* For a thread that keeps its reference between requests (*held, NULL at first): brings it up to date. While the set
+ * has not changed this is one atomic load and no reader disturbs another. The thread unrefs *held when it ends. */
+void ruleset_slot_refresh(struct ruleset_slot *slot, struct ruleset **held);
 
 #endif

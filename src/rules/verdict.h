@@ -21,6 +21,7 @@ enum hit_state {
     HIT_ALLOWED, /* an allow hit covers it */
     HIT_SHADOW,  /* its rule only records */
     HIT_ALLOW,   /* itself an allow hit */
+    HIT_UNMET,   /* the condition it belongs to does not hold as a whole, or it stands under a `not` */
 };
 
 struct hit {

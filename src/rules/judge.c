@@ -1,0 +1,741 @@
+#include "rules/judge.h"
+
+#include "base/utf8.h"
+#include "rules/rewrite.h"
+#include "rules/ruleset_priv.h"
+#include "rules/scope.h"
+#include "rules/sort.h"
+
+#include <stdlib.h>
+
+enum {
+    JUDGE_FIELDS = 2,
+    JUDGE_KEEP_MATCHES = 16 * 1024,   /* memory for more is given back after the message that needed it */
+    JUDGE_MAX_TEXT = 64 * 1024 * 1024 /* far above any webhook body; keeps offsets within 32 bits */
+};
+
+struct match {
+    uint32_t leaf, term;
+    uint32_t field;
+    uint32_t start, end; /* bytes of the original field */
+    bool covered;        /* by an allow hit */
+};
+
+struct range {
+    uint32_t field, start, end;
+    uint32_t reach; /* the greatest end of this and all earlier ranges of the field */
+};
+
+struct leaf_now { /* what a leaf found in the message being judged */
+    uint32_t first, count;
+    uint32_t surviving;
+    uint32_t last; /* while scanning: 1 + index of its newest match */
+};
+
+enum rule_now { RULE_UNSEEN, RULE_OUTSIDE, RULE_CANDIDATE, RULE_HOLDS };
+
+struct ranked_hit {
+    struct hit hit;
+    uint32_t rank; /* smaller is kept rather */
+    uint32_t rule;
+};
+
+struct judge {
+    uint64_t serial; /* of the set that the next five are made for */
+    struct matcher_scratch *scratch;
+    struct leaf_now *leaves;
+    uint8_t *rules; /* enum rule_now */
+    uint32_t *candidates;
+    uint8_t *counted; /* by slot: its hits make their rule's condition hold */
+    size_t candidate_count;
+
+    struct folded folded;
+    struct buf clean[JUDGE_FIELDS]; /* a field made valid UTF-8 */
+    struct match *matches;
+    size_t match_count, match_cap;
+    struct range *allowed;
+    size_t allowed_count, allowed_cap;
+    bool failed, too_many;
+    struct ranked_hit kept[JUDGE_MAX_HITS]; /* a heap, the first to go on top */
+    size_t kept_count;
+    struct hit hits[JUDGE_MAX_HITS];
+    struct rewriter rewriter;
+};
+
+struct judge *judge_new(void)
+{
+    return calloc(1, sizeof(struct judge));
+}
+
+static void drop_set(struct judge *j)
+{
+    matcher_scratch_free(j->scratch);
+    free(j->leaves);
+    free(j->rules);
+    free(j->candidates);
+    free(j->counted);
+    j->scratch = NULL;
+    j->leaves = NULL;
+    j->rules = j->counted = NULL;
+    j->candidates = NULL;
+    j->serial = 0;
+}
+
+void judge_free(struct judge *j)
+{
+    if (!j)
+        return;
+    drop_set(j);
+    folded_release(&j->folded);
+    for (size_t i = 0; i < JUDGE_FIELDS; i++)
+        buf_release(&j->clean[i]);
+    free(j->matches);
+    free(j->allowed);
+    rewriter_release(&j->rewriter);
+    free(j);
+}
+
+/* Makes the scratch fit for set; nothing to do as long as the set stays the same. */
+static bool take_set(struct judge *j, const struct ruleset *set)
+{
+    if (j->serial == set->serial)
+        return true;
+    drop_set(j);
+    j->leaves = calloc(set->leaf_count + 1, sizeof(*j->leaves));
+    j->rules = calloc(set->rule_count + 1, sizeof(*j->rules));
+    j->candidates = calloc(set->rule_count + 1, sizeof(*j->candidates));
+    j->counted = calloc(set->slot_count + 1, sizeof(*j->counted));
+    if (set->scratch)
+        j->scratch = matcher_scratch_clone(set->scratch);
+    if (!j->leaves || !j->rules || !j->candidates || !j->counted || (set->scratch && !j->scratch)) {
+        drop_set(j);
+        return false;
+    }
+    j->serial = set->serial;
+    return true;
+}
+
+static int compare_u32(uint32_t a, uint32_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* Finding ------------------------------------------------------------------------------------------ */
+
+struct finding {
+    struct judge *j;
+    const struct ruleset *set;
+    const struct pattern_ref *patterns;
+    uint32_t field;
+};
+
+static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
+{
+    struct finding *f = arg;
+    struct judge *j = f->j;
+    struct pattern_ref ref = f->patterns[pattern];
+    struct leaf_now *leaf = &j->leaves[ref.leaf];
+    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = f->field};
+
+    folded_range(&j->folded, start, end, &m.start, &m.end);
+    if (f->set->leaves[ref.leaf].merges && leaf->last) {
+        /* vectorscan tells every end of an expression; most are taken together here, the rest by merge_matches(). */
+        struct match *last = &j->matches[leaf->last - 1];
+
+        if (last->field == m.field && m.start < last->end && last->start < m.end) {
+            last->start = m.start < last->start ? m.start : last->start;
+            last->end = m.end > last->end ? m.end : last->end;
+            return true;
+        }
+    }
+    if (j->match_count == JUDGE_MAX_MATCHES)
+        return false;
+    if (j->match_count == j->match_cap) {
+        size_t cap = j->match_cap ? j->match_cap * 2 : 256;
+        struct match *grown = realloc(j->matches, cap * sizeof(*grown));
+
+        if (!grown) {
+            j->failed = true;
+            return false;
+        }
+        j->matches = grown;
+        j->match_cap = cap;
+    }
+    j->matches[j->match_count++] = m;
+    leaf->last = (uint32_t)j->match_count;
+    return true;
+}
+
+/* vectorscan and the fold want valid UTF-8. The parser gives nothing else; the command line may. */
+static struct span valid_text(struct judge *j, size_t field, struct span text)
+{
+    struct buf *clean = &j->clean[field];
+    size_t valid = utf8_valid_prefix(text.data, text.len);
+
+    if (valid == text.len)
+        return text;
+    buf_reset(clean);
+    for (size_t i = 0; i < text.len; i += valid + 1) {
+        valid = utf8_valid_prefix(text.data + i, text.len - i);
+        buf_add(clean, text.data + i, valid);
+        if (i + valid < text.len)
+            buf_add_char(clean, '?'); /* one byte for one byte: offsets stay */
+    }
+    j->failed = j->failed || buf_failed(clean);
+    return buf_span(clean);
+}
+
+static void find_in(struct judge *j, const struct ruleset *set, enum judged_field field, struct span text)
+{
+    for (unsigned folding = 0; folding < FOLD_COMBINATIONS && text.len && !j->failed; folding++) {
+        struct finding finding = {j, set, set->foldings[folding].patterns, field};
+        int r;
+
+        if (!set->foldings[folding].matcher)
+            continue;
+        r = fold_text(&j->folded, folding, text);
+        if (r == 0)
+            r = matcher_scan(set->foldings[folding].matcher, j->scratch, j->folded.text, on_match, &finding);
+        if (r == ERR_FULL)
+            j->too_many = true;
+        else if (r < 0)
+            j->failed = true;
+    }
+}
+
+static int by_leaf(const void *a, const void *b)
+{
+    const struct match *x = a, *y = b;
+    int order = compare_u32(x->leaf, y->leaf);
+
+    if (!order)
+        order = compare_u32(x->field, y->field);
+    if (!order)
+        order = compare_u32(x->start, y->start);
+    if (!order)
+        order = compare_u32(x->end, y->end);
+    return order ? order : compare_u32(x->term, y->term);
+}
+
+/* Sorts the matches by leaf, takes together what is one match and tells each leaf which are its own. */
+static void merge_matches(struct judge *j, const struct ruleset *set)
+{
+    size_t kept = 0;
+
+    sort_in_place(j->matches, j->match_count, sizeof(*j->matches), by_leaf);
+    for (size_t i = 0; i < j->match_count; i++) {
+        struct match m = j->matches[i], *last = kept ? &j->matches[kept - 1] : NULL;
+
+        if (last && last->leaf == m.leaf && last->field == m.field) {
+            if (set->leaves[m.leaf].merges && m.start < last->end) {
+                last->end = m.end > last->end ? m.end : last->end;
+                continue;
+            }
+            /* "ff" made of one ligature: two folded matches, one original character. */
+            if (last->start == m.start && last->end == m.end && last->term == m.term)
+                continue;
+        }
+        if (!j->leaves[m.leaf].count)
+            j->leaves[m.leaf].first = (uint32_t)kept;
+        j->leaves[m.leaf].count++;
+        j->matches[kept++] = m;
+    }
+    j->match_count = kept;
+}
+
+static void consider_rule(struct judge *j, const struct ruleset *set, uint32_t index, const struct message *m,
+                          const struct judge_options *options)
+{
+    const struct compiled_rule *rule = &set->rules[index];
+    unsigned phase = m->command == COMMAND_BEFORE ? WHEN_BEFORE : WHEN_AFTER;
+
+    if (j->rules[index] != RULE_UNSEEN)
+        return;
+    if (!(rule->when & phase) || !(options->any_scope || scope_holds(rule, m))) {
+        j->rules[index] = RULE_OUTSIDE;
+        return;
+    }
+    j->rules[index] = RULE_CANDIDATE;
+    j->candidates[j->candidate_count++] = index;
+}
+
+/* The rules that have a match or need none, in phase and scope. */
+static void gather_candidates(struct judge *j, const struct ruleset *set, const struct message *m,
+                              const struct judge_options *options)
+{
+    for (size_t i = 0; i < j->match_count; i += j->leaves[j->matches[i].leaf].count) {
+        const struct leaf *leaf = &set->leaves[j->matches[i].leaf];
+
+        for (size_t k = 0; k < leaf->rule_count; k++)
+            consider_rule(j, set, leaf->rules[k], m, options);
+    }
+    for (uint32_t i = 0; i < set->rule_count && set->any_holds_without_match; i++)
+        if (set->rules[i].holds_without_match)
+            consider_rule(j, set, i, m, options);
+}
+
+/* The law ------------------------------------------------------------------------------------------ */
+
+static bool condition_holds(const struct judge *j, const struct compiled_rule *rule, const struct node *n)
+{
+    const struct leaf_now *leaf;
+
+    switch (n->kind) {
+    case CONDITION_TERMS:
+    case CONDITION_REGEX:
+        leaf = &j->leaves[rule->leaves[n->slot]];
+        return (rule->action == ACTION_ALLOW ? leaf->count : leaf->surviving) > 0;
+    case CONDITION_NOT:
+        return !condition_holds(j, rule, &n->parts[0]);
+    case CONDITION_ANY:
+        for (size_t i = 0; i < n->part_count; i++)
+            if (condition_holds(j, rule, &n->parts[i]))
+                return true;
+        return false;
+    case CONDITION_ALL:
+        for (size_t i = 0; i < n->part_count; i++)
+            if (!condition_holds(j, rule, &n->parts[i]))
+                return false;
+        return true;
+    }
+    return false;
+}
+
+/* The hits that count are those of the parts that make a condition hold; what stands under a `not` never does. */
+static void count_slots(struct judge *j, const struct compiled_rule *rule, const struct node *n)
+{
+    switch (n->kind) {
+    case CONDITION_TERMS:
+    case CONDITION_REGEX:
+        j->counted[rule->first_slot + n->slot] = 1;
+        return;
+    case CONDITION_NOT:
+        return;
+    case CONDITION_ANY:
+    case CONDITION_ALL:
+        for (size_t i = 0; i < n->part_count; i++)
+            if (condition_holds(j, rule, &n->parts[i]))
+                count_slots(j, rule, &n->parts[i]);
+        return;
+    }
+}
+
+static void evaluate(struct judge *j, const struct ruleset *set, uint32_t index)
+{
+    const struct compiled_rule *rule = &set->rules[index];
+
+    if (!condition_holds(j, rule, &rule->match))
+        return;
+    j->rules[index] = RULE_HOLDS;
+    count_slots(j, rule, &rule->match);
+}
+
+static bool is_enforced(const struct compiled_rule *rule, const struct judge_options *options)
+{
+    return rule->mode == MODE_ENFORCE || (options->enforced && strcmp(options->enforced, rule->name) == 0);
+}
+
+static void add_allowed(struct judge *j, const struct match *m)
+{
+    if (j->allowed_count == j->allowed_cap) {
+        size_t cap = j->allowed_cap ? j->allowed_cap * 2 : 64;
+        struct range *grown = realloc(j->allowed, cap * sizeof(*grown));
+
+        if (!grown) {
+            j->failed = true;
+            return;
+        }
+        j->allowed = grown;
+        j->allowed_cap = cap;
+    }
+    j->allowed[j->allowed_count++] = (struct range){m->field, m->start, m->end, 0};
+}
+
+static int by_start(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    int order = compare_u32(x->field, y->field);
+
+    if (!order)
+        order = compare_u32(x->start, y->start);
+    return order ? order : compare_u32(x->end, y->end);
+}
+
+/* Steps 1 and 2 of the law: allow rules see all matches. */
+static void apply_allow_rules(struct judge *j, const struct ruleset *set, const struct judge_options *options)
+{
+    j->allowed_count = 0;
+    for (size_t c = 0; c < j->candidate_count; c++) {
+        uint32_t index = j->candidates[c];
+        const struct compiled_rule *rule = &set->rules[index];
+
+        if (rule->action != ACTION_ALLOW)
+            continue;
+        evaluate(j, set, index);
+        if (j->rules[index] != RULE_HOLDS || !is_enforced(rule, options))
+            continue;
+        for (size_t s = 0; s < rule->leaf_count; s++) {
+            const struct leaf_now *leaf = &j->leaves[rule->leaves[s]];
+
+            for (uint32_t i = 0; i < leaf->count && j->counted[rule->first_slot + s] && !j->failed; i++)
+                add_allowed(j, &j->matches[leaf->first + i]);
+        }
+    }
+    sort_in_place(j->allowed, j->allowed_count, sizeof(*j->allowed), by_start);
+    for (size_t i = 0; i < j->allowed_count; i++) {
+        struct range *r = &j->allowed[i];
+
+        r->reach = r->end;
+        if (i && j->allowed[i - 1].field == r->field && j->allowed[i - 1].reach > r->end)
+            r->reach = j->allowed[i - 1].reach;
+    }
+}
+
+/* Whether one allow hit contains the match: of those that do not begin after it, one must reach its end. */
+static bool is_covered(const struct judge *j, const struct match *m)
+{
+    size_t low = 0, high = j->allowed_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct range *r = &j->allowed[middle];
+
+        if (r->field < m->field || (r->field == m->field && r->start <= m->start))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && j->allowed[low - 1].field == m->field && j->allowed[low - 1].reach >= m->end;
+}
+
+/* Step 3. */
+static void find_survivors(struct judge *j)
+{
+    for (size_t i = 0; i < j->match_count; i++) {
+        struct match *m = &j->matches[i];
+
+        m->covered = is_covered(j, m);
+        j->leaves[m->leaf].surviving += !m->covered;
+    }
+}
+
+/* Steps 4 and 5: the deciding rule, or NULL. */
+static const struct compiled_rule *decide(struct judge *j, const struct ruleset *set,
+                                          const struct judge_options *options)
+{
+    const struct compiled_rule *deciding = NULL;
+
+    for (size_t c = 0; c < j->candidate_count; c++) {
+        uint32_t index = j->candidates[c];
+        const struct compiled_rule *rule = &set->rules[index];
+
+        if (rule->action != ACTION_ALLOW)
+            evaluate(j, set, index);
+        if (j->rules[index] == RULE_HOLDS && is_enforced(rule, options) &&
+            (!deciding || rule->action > deciding->action || (rule->action == deciding->action && rule < deciding)))
+            deciding = rule;
+    }
+    return deciding;
+}
+
+/* Reporting ---------------------------------------------------------------------------------------- */
+
+static int compare_texts(const char *a, const char *b)
+{
+    if (!a || !b)
+        return (a != NULL) - (b != NULL);
+    return strcmp(a, b);
+}
+
+/* By place, then rule; everything else only so that equal inputs give equal outputs whatever the order of rules. */
+static int by_place(const void *a, const void *b)
+{
+    const struct ranked_hit *x = a, *y = b;
+    int order = compare_u32(x->hit.field, y->hit.field);
+
+    if (!order)
+        order = compare_u32(x->hit.start, y->hit.start);
+    if (!order)
+        order = compare_u32(x->rule, y->rule);
+    if (!order)
+        order = compare_u32(x->hit.end, y->hit.end);
+    if (!order)
+        order = compare_texts(x->hit.list, y->hit.list);
+    if (!order)
+        order = compare_texts(x->hit.term.data, y->hit.term.data);
+    return order ? order : strcmp(x->hit.folding, y->hit.folding);
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const struct ranked_hit *x = a, *y = b;
+    int order = compare_u32(x->rank, y->rank);
+
+    return order ? order : by_place(a, b);
+}
+
+/* Keeps the JUDGE_MAX_HITS best by rank: the worst of those kept is on top of the heap. */
+static void keep_hit(struct judge *j, const struct ranked_hit *h)
+{
+    struct ranked_hit *heap = j->kept, moved;
+    size_t at, child;
+
+    if (j->kept_count < JUDGE_MAX_HITS) {
+        for (at = j->kept_count++; at && by_rank(h, &heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
+            heap[at] = heap[(at - 1) / 2];
+        heap[at] = *h;
+        return;
+    }
+    if (by_rank(h, &heap[0]) >= 0)
+        return;
+    moved = *h;
+    for (at = 0; (child = 2 * at + 1) < JUDGE_MAX_HITS; at = child) {
+        if (child + 1 < JUDGE_MAX_HITS && by_rank(&heap[child + 1], &heap[child]) > 0)
+            child++;
+        if (by_rank(&moved, &heap[child]) >= 0)
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moved;
+}
+
+static enum hit_state state_of(const struct compiled_rule *rule, const struct match *m, bool counted, bool enforced)
+{
+    if (rule->action != ACTION_ALLOW && m->covered)
+        return HIT_ALLOWED;
+    if (!counted)
+        return HIT_UNMET;
+    if (!enforced)
+        return HIT_SHADOW;
+    return rule->action == ACTION_ALLOW ? HIT_ALLOW : HIT_COUNTED;
+}
+
+static uint32_t rank_of(const struct hit *hit, bool decided)
+{
+    if (decided && (hit->state == HIT_COUNTED || hit->state == HIT_ALLOW))
+        return 0;
+    if (hit->state == HIT_COUNTED)
+        return 1 + (uint32_t)(ACTION_DISCARD - hit->action);
+    return 1 + ACTION_COUNT + (uint32_t)hit->state;
+}
+
+static void report_hits(struct judge *j, const struct ruleset *set, const struct compiled_rule *deciding,
+                        const struct judge_options *options, struct verdict *out)
+{
+    size_t total = 0;
+
+    j->kept_count = 0;
+    for (size_t c = 0; c < j->candidate_count; c++) {
+        uint32_t index = j->candidates[c];
+        const struct compiled_rule *rule = &set->rules[index];
+        bool holds = j->rules[index] == RULE_HOLDS, enforced = is_enforced(rule, options);
+
+        for (size_t s = 0; s < rule->leaf_count; s++) {
+            const struct leaf *leaf = &set->leaves[rule->leaves[s]];
+            const struct leaf_now *now = &j->leaves[rule->leaves[s]];
+            bool counted = holds && j->counted[rule->first_slot + s];
+
+            for (uint32_t i = 0; i < now->count; i++) {
+                const struct match *m = &j->matches[now->first + i];
+                struct ranked_hit h = {
+                    .hit = {.rule = rule->name,
+                            .list = leaf->list,
+                            .term = leaf->list ? leaf->terms[m->term] : span_of(leaf->expression),
+                            .folding = fold_name(leaf->folding),
+                            .field = (enum judged_field)m->field,
+                            .start = m->start,
+                            .end = m->end,
+                            .state = state_of(rule, m, counted, enforced),
+                            .action = rule->action},
+                    .rule = index,
+                };
+
+                h.rank = rank_of(&h.hit, rule == deciding);
+                keep_hit(j, &h);
+                total++;
+            }
+        }
+    }
+    sort_in_place(j->kept, j->kept_count, sizeof(*j->kept), by_place);
+    for (size_t i = 0; i < j->kept_count; i++)
+        j->hits[i] = j->kept[i].hit;
+    out->hits = j->hits;
+    out->hit_count = j->kept_count;
+    out->hits_cut = j->too_many || total > j->kept_count;
+}
+
+/* Hands all counted hits of the rules with this action that apply to the rewriter. */
+static void paint_hits(struct judge *j, const struct ruleset *set, enum action action,
+                       const struct judge_options *options)
+{
+    for (size_t c = 0; c < j->candidate_count; c++) {
+        uint32_t index = j->candidates[c];
+        const struct compiled_rule *rule = &set->rules[index];
+
+        if (rule->action != action || j->rules[index] != RULE_HOLDS || !is_enforced(rule, options))
+            continue;
+        for (size_t s = 0; s < rule->leaf_count; s++) {
+            const struct leaf_now *now = &j->leaves[rule->leaves[s]];
+
+            for (uint32_t i = 0; i < now->count && j->counted[rule->first_slot + s]; i++) {
+                const struct match *m = &j->matches[now->first + i];
+
+                if (m->covered)
+                    continue;
+                if (action == ACTION_MASK)
+                    rewriter_mask(&j->rewriter, (enum judged_field)m->field, m->start, m->end, index);
+                else
+                    rewriter_replace(&j->rewriter, (enum judged_field)m->field, m->start, m->end);
+            }
+        }
+    }
+}
+
+static void set_codes(const struct compiled_rule *rule, struct verdict *out)
+{
+    out->error_code = REPLY_ALLOW;
+    if (out->action == ACTION_DISCARD)
+        out->error_code = REPLY_DISCARD;
+    if (out->action == ACTION_REJECT) {
+        out->error_code = rule ? rule->reject_code : REPLY_REJECT;
+        out->error_info = rule ? span_of(rule->reject_text) : (struct span){NULL, 0};
+    }
+}
+
+static bool rewrite(struct judge *j, const struct ruleset *set, const struct compiled_rule *deciding,
+                    const struct message *message, const struct span fields[JUDGE_FIELDS],
+                    const struct judge_options *options, struct verdict *out)
+{
+    rewriter_begin(&j->rewriter, message, fields[FIELD_TEXT], fields[FIELD_CLOUD_CUSTOM_DATA]);
+    paint_hits(j, set, ACTION_MASK, options);
+    if (deciding->action == ACTION_REPLACE)
+        paint_hits(j, set, ACTION_REPLACE, options);
+    switch (rewriter_finish(&j->rewriter, set, deciding->replace, out)) {
+    case REWRITE_DONE:
+        return true;
+    case REWRITE_IMPOSSIBLE:
+        out->becomes = (struct span){NULL, 0};
+        out->rewrites = NULL;
+        out->rewrite_count = 0;
+        out->cloud_custom_data = NULL;
+        out->action = ACTION_REJECT;
+        return true;
+    case REWRITE_NO_MEMORY:
+        return false;
+    }
+    return false;
+}
+
+/* Leaves the scratch as the next message expects it. */
+static void clean_up(struct judge *j, const struct ruleset *set)
+{
+    memset(j->leaves, 0, set->leaf_count * sizeof(*j->leaves));
+    memset(j->rules, 0, set->rule_count * sizeof(*j->rules));
+    memset(j->counted, 0, set->slot_count * sizeof(*j->counted));
+    j->candidate_count = 0;
+    if (j->match_cap > JUDGE_KEEP_MATCHES) {
+        free(j->matches);
+        j->matches = NULL;
+        j->match_cap = 0;
+    }
+    if (j->allowed_cap > JUDGE_KEEP_MATCHES) {
+        free(j->allowed);
+        j->allowed = NULL;
+        j->allowed_cap = 0;
+    }
+    j->match_count = 0;
+    folded_trim(&j->folded);
+}
+
+/* False when memory ran out. */
+static bool judge_fields(struct judge *j, const struct ruleset *set, const struct message *message,
+                         const struct span fields[JUDGE_FIELDS], const struct judge_options *options,
+                         struct verdict *out)
+{
+    const struct compiled_rule *deciding;
+
+    for (size_t f = 0; f < JUDGE_FIELDS; f++)
+        find_in(j, set, (enum judged_field)f, fields[f]);
+    if (j->failed)
+        return false;
+    if (!j->match_count && !set->any_holds_without_match)
+        return true;
+    merge_matches(j, set);
+    gather_candidates(j, set, message, options);
+    apply_allow_rules(j, set, options);
+    if (j->failed)
+        return false;
+    find_survivors(j);
+    deciding = decide(j, set, options);
+    report_hits(j, set, deciding, options, out);
+
+    if (deciding) {
+        out->action = deciding->action;
+        out->decided_by = DECIDED_RULE;
+        out->rule = deciding->name;
+        out->follow_ups = deciding->then.items;
+        out->follow_up_count = deciding->then.count;
+    }
+    /* What lies beyond the last match looked at is unknown: nothing weaker than a rejection is safe. */
+    if (j->too_many && out->action < ACTION_REJECT) {
+        out->action = ACTION_REJECT;
+        out->decided_by = DECIDED_OVERLOAD;
+    }
+    if ((out->action == ACTION_MASK || out->action == ACTION_REPLACE) &&
+        !rewrite(j, set, deciding, message, fields, options, out))
+        return false;
+    set_codes(deciding, out);
+    return true;
+}
+
+void judge_with(struct judge *j, const struct ruleset *set, const struct message *message,
+                const struct judge_options *options, struct verdict *out)
+{
+    const struct verdict allow = {.action = ACTION_ALLOW, .decided_by = DECIDED_DEFAULT};
+    const struct optional_text *custom = &message->cloud_custom_data;
+    struct span fields[JUDGE_FIELDS] = {0};
+    bool done = false;
+
+    *out = allow;
+    if (!set || (message->command != COMMAND_BEFORE && message->command != COMMAND_AFTER))
+        return;
+    out->revision = set->revision;
+    rewriter_trim(&j->rewriter); /* what the last verdict borrowed is free now */
+    j->failed = j->too_many = false;
+    fields[FIELD_TEXT] = valid_text(j, FIELD_TEXT, message->text);
+    if (custom->presence == GIVEN)
+        fields[FIELD_CLOUD_CUSTOM_DATA] = valid_text(j, FIELD_CLOUD_CUSTOM_DATA, custom->text);
+    if (fields[0].len <= JUDGE_MAX_TEXT && fields[1].len <= JUDGE_MAX_TEXT && !j->failed && take_set(j, set)) {
+        done = judge_fields(j, set, message, fields, options, out);
+        if (j->match_count || j->candidate_count)
+            clean_up(j, set);
+        else
+            folded_trim(&j->folded);
+    }
+    if (!done) {
+        *out = allow;
+        out->revision = set->revision;
+        out->decided_by = DECIDED_OVERLOAD;
+    }
+}
+
+void judge_message(struct judge *j, const struct ruleset *set, const struct message *message, struct verdict *out)
+{
+    judge_with(j, set, message, &(struct judge_options){0}, out);
+}
+
+void judge_text(struct judge *j, const struct ruleset *set, struct span text, struct verdict *out)
+{
+    struct text_piece piece = {.source = TEXT_TEXT, .len = (uint32_t)text.len};
+    enum element_type element = ELEMENT_TEXT;
+    struct message message = {
+        .command = COMMAND_BEFORE,
+        .text = text,
+        .pieces = &piece,
+        .piece_count = 1,
+        .elements = &element,
+        .element_count = 1,
+    };
+
+    judge_with(j, set, &message, &(struct judge_options){.any_scope = true}, out);
+}

@@ -1,0 +1,86 @@
+/* ruleset_priv.h - the inside of a compiled set, shared by ruleset.c (makes it) and judge.c (reads it). Immutable once
+ * made; only the reference count changes.
+ *
+ * A leaf is a term list or an expression; each is scanned once, however many rules name it. A rule sees its leaves
+ * through slots, numbered within the rule. Rules are sorted by name: a smaller index is a smaller name. */
+#ifndef CHATSLUICE_RULES_RULESET_PRIV_H
+#define CHATSLUICE_RULES_RULESET_PRIV_H
+
+#include "rules/arena.h"
+#include "rules/fold.h"
+#include "rules/matcher.h"
+#include "rules/ruleset.h"
+#include "wire/message.h"
+
+#include <stdatomic.h>
+
+enum { RULESET_MAX_RULES = 65534 }; /* a rule's index + 1 fits 16 bits, see rewrite.c */
+
+struct leaf {
+    const char *list; /* NULL: an expression */
+    const char *expression;
+    unsigned folding;
+    bool merges;              /* overlapping matches are one: expressions */
+    const struct span *terms; /* as written; a match names one by its index */
+    uint32_t *rules;          /* that have this leaf */
+    size_t rule_count;
+};
+
+struct node { /* of a compiled condition */
+    enum condition_kind kind;
+    uint32_t slot; /* terms, regex */
+    const struct node *parts;
+    size_t part_count;
+};
+
+struct compiled_rule {
+    const char *name;
+    enum rule_when when;
+    enum rule_mode mode;
+    enum action action;
+    struct texts groups, except_groups, senders, except_senders;
+    const char *mask, *replace, *reject_text;
+    size_t mask_len;
+    int reject_code;
+    struct texts then;
+    struct node match;
+    const uint32_t *leaves; /* by slot */
+    size_t leaf_count;
+    size_t first_slot;        /* slots are also numbered through the whole set */
+    bool holds_without_match; /* has to be evaluated for every message */
+};
+
+struct pattern_ref { /* of pattern number n of a folding's matcher */
+    uint32_t leaf, term;
+};
+
+struct ruleset {
+    atomic_size_t references;
+    uint64_t serial; /* unique in this process */
+    uint64_t revision;
+    char checksum[RULESET_CHECKSUM];
+    struct arena arena;
+    const struct compiled_rule *rules;
+    size_t rule_count, slot_count;
+    struct leaf *leaves;
+    size_t leaf_count, term_count;
+    bool any_holds_without_match;
+    struct {
+        struct matcher *matcher; /* NULL: no rule needs this folding */
+        const struct pattern_ref *patterns;
+    } foldings[FOLD_COMBINATIONS];
+    struct matcher_scratch *scratch; /* fit for all matchers; judges clone it */
+};
+
+struct judge;
+struct verdict;
+
+/* How a message is judged when it is no message of the platform. */
+struct judge_options {
+    bool any_scope;       /* rules take part whatever their scope */
+    const char *enforced; /* name of a shadow rule to be taken as enforced */
+};
+void judge_with(struct judge *j, const struct ruleset *set, const struct message *message,
+                const struct judge_options *options, struct verdict *out);
+
+#endif
