@@ -7,6 +7,7 @@
  * makes a room; body empty or {"Type":"Live"} DELETE /sim/rooms/<id>                dissolves it PUT, DELETE
  * /sim/rooms/<id>/muted/<user> GET    /sim/stats
  *
+ * A client's message is measured, against 12 KB, as MsgBody and CloudCustomData were sent.
  * Here HTTP status says whether the request made sense. Threads: any. */
 #ifndef CHATSLUICE_SIM_CONTROL_API_H
 #define CHATSLUICE_SIM_CONTROL_API_H

@@ -146,7 +146,9 @@ static bool take(struct load_arguments *a, int code, const char *text)
         return argument_u64("--count", text, 1, UINT64_MAX, &a->count);
     case OPT_SIGN:
         a->token = text;
-        return true;
+        if (!*text)
+            fputs("chatsim load: --sign needs a token\n", stderr);
+        return *text != '\0';
     case OPT_SIGN_FILE:
         if (!argument_secret_file("--sign-file", text, &a->token_file))
             return false;
@@ -293,7 +295,7 @@ static int run_workers(const struct load_arguments *a, struct load_run *run, str
         ledger_ok = ledger_ok && ok;
     }
     if (started == made)
-        status = report(a, sum, (double)(clock_mono_us() - run->schedule.start_us) / 1e6, ledger_ok);
+        status = report(a, sum, (double)(sum->ended_us - run->schedule.start_us) / 1e6, ledger_ok);
 out:
     for (unsigned i = 0; i < made; i++)
         load_worker_free(workers[i]);

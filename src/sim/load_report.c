@@ -27,6 +27,8 @@ void load_counts_merge(struct load_counts *sum, const struct load_counts *other)
     for (int form = 0; form < VERDICT_FORMS; form++)
         sum->verdicts[form] += other->verdicts[form];
     latency_merge(&sum->latency, &other->latency);
+    if (other->ended_us > sum->ended_us)
+        sum->ended_us = other->ended_us;
 }
 
 bool load_is_void(const struct load_counts *c)

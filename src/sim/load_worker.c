@@ -168,8 +168,7 @@ static void request_failed(struct load_worker *w, struct connection *c, uint64_t
     flight_end(w, c);
     w->counts.failed++;
     ++*reason;
-    if (c->back_off_ms == 0)
-        c->back_off_ms = BACK_OFF_MIN_MS;
+    c->back_off_ms = BACK_OFF_MIN_MS;
     connection_close(w, c);
 }
 
@@ -272,6 +271,7 @@ static void on_event(struct load_worker *w, struct connection *c, uint32_t event
         connection_opened(w, c);
         return;
     case IDLE: /* the server hung up, or said something nobody asked for */
+        c->back_off_ms = BACK_OFF_MIN_MS;
         connection_close(w, c);
         return;
     case BUSY:
@@ -391,6 +391,7 @@ void *load_worker_run(void *worker)
         now_us = clock_mono_us();
         publish(w, now_us);
     }
+    w->counts.ended_us = now_us;
     count_unsent(w);
     w->ledger_ok = ledger_close(&w->ledger);
     atomic_fetch_add(&w->run->finished, 1);

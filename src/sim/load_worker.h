@@ -27,6 +27,7 @@ struct load_counts {
     int last_refusal;                 /* a status */
     uint64_t verdicts[VERDICT_FORMS]; /* of answered Before webhooks */
     struct latency latency;           /* of answered ones, from the scheduled time */
+    int64_t ended_us;                 /* clock_mono_us() when nothing was in flight any more */
 };
 
 /* The same for all workers of a run. */

@@ -240,8 +240,7 @@ static int run(const struct simulator_options *options)
         return 1;
     }
     log_info("chatsim is serving", log_str("listen", options->listen), log_u64("port", simulator_port(simulator)),
-             log_str("webhook", options->platform.fire.url), log_u64("sdkappid", options->rest.sdkappid),
-             log_bool("usersig_verified", options->rest.secret != NULL),
+             log_u64("sdkappid", options->rest.sdkappid), log_bool("usersig_verified", options->rest.secret != NULL),
              log_bool("webhooks_signed", options->platform.fire.style.token != NULL),
              log_u64("seed", options->platform.seed));
     sigwait(&ends, &signal_number);

@@ -195,7 +195,8 @@ static void bench_run(struct bench *b, unsigned connections)
     struct load_worker *workers[4];
     pthread_t threads[4];
 
-    b->run.schedule.start_us = clock_mono_us();
+    if (b->run.schedule.start_us == 0)
+        b->run.schedule.start_us = clock_mono_us();
     for (unsigned i = 0; i < b->run.workers; i++)
         assert_int_equal(load_worker_new(&workers[i], &b->run, i, connections, NULL), 0);
     for (unsigned i = 0; i < b->run.workers; i++)
@@ -314,7 +315,6 @@ static void a_missing_server_leaves_requests_unsent(void **state)
     pthread_join(stopper, NULL);
     assert_int_equal(b.counts.sent, 0);
     assert_int_equal(b.counts.unsent, 100);
-    assert_true(b.counts.connect_failures >= 4);
     bench_close(&b);
 }
 

@@ -6,3 +6,13 @@ chatsluice_unit_test(sim room)
 chatsluice_unit_test(sim schedule)
 chatsluice_unit_test(sim simulator)
 chatsluice_unit_test(sim webhook_form)
+
+add_test(NAME unit.sim.version COMMAND chatsim --version)
+set_tests_properties(unit.sim.version PROPERTIES LABELS unit PASS_REGULAR_EXPRESSION "^chatsim ${PROJECT_VERSION}\n$")
+foreach(arguments "" "nonsense" "serve" "serve;--webhook;http://h/;--mute" "serve;--keep;x" "load" "load;--url;https://h/"
+        "load;--url;http://h/;--after-share;1.5" "load;--url;http://h/;left-over")
+  string(REPLACE ";" " " words "${arguments}")
+  add_test(NAME "unit.sim.usage [${words}]"
+    COMMAND sh -c "\"$0\" \"$@\"; test $? -eq 2" $<TARGET_FILE:chatsim> ${arguments})
+  set_tests_properties("unit.sim.usage [${words}]" PROPERTIES LABELS unit TIMEOUT 10)
+endforeach()
