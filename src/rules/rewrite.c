@@ -111,15 +111,17 @@ void rewriter_replace(struct rewriter *w, enum judged_field field, uint32_t star
         w->pieces[i].replaced = true;
 }
 
-/* Whether a cluster shows nothing of its own: made of default-ignorable characters only. */
+/* Whether a cluster shows nothing of its own: made only of default-ignorable characters, or of marks that an invisible
+ * character parted from their letter. */
 static bool is_invisible(struct span cluster)
 {
     const struct unicode_tables *t = unicode_tables();
 
-    for (size_t i = 0; i < cluster.len;) {
+    for (size_t i = 0; i < cluster.len && t;) {
         size_t n = utf8_char_len(cluster.data + i, cluster.len - i);
+        uint32_t c = utf8_decode(cluster.data + i, n);
 
-        if (!n || !t || unicode_fold_class(t, utf8_decode(cluster.data + i, n)) != CHAR_INVISIBLE)
+        if (unicode_fold_class(t, c) != CHAR_INVISIBLE && !(unicode_word_class(t, c) & WORD_MARK))
             return false;
         i += n;
     }

@@ -36,18 +36,21 @@ static uint8_t word_class(UChar32 c)
 {
     UErrorCode status = U_ZERO_ERROR;
     UScriptCode script;
+    uint8_t class = WORD_PART;
 
     if (!((uint32_t)U_GET_GC_MASK(c) & (U_GC_L_MASK | U_GC_N_MASK | U_GC_M_MASK)))
         return 0;
+    if ((uint32_t)U_GET_GC_MASK(c) & (U_GC_MN_MASK | U_GC_ME_MASK))
+        class |= WORD_MARK;
     script = uscript_getScript(c, &status);
     for (size_t i = 0; i < sizeof(unspaced_scripts) / sizeof(*unspaced_scripts); i++) {
         if (script == unspaced_scripts[i])
-            return WORD_PART | WORD_UNSPACED;
+            return class | WORD_UNSPACED;
         /* Marks shared by several scripts, such as the prolonged sound mark of Japanese. */
         if ((script == USCRIPT_COMMON || script == USCRIPT_INHERITED) && uscript_hasScript(c, unspaced_scripts[i]))
-            return WORD_PART | WORD_UNSPACED;
+            return class | WORD_UNSPACED;
     }
-    return WORD_PART;
+    return class;
 }
 
 /* The fold class of c; a new mapping is put into tables.mappings[*used]. Negative when ICU fails. */

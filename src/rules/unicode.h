@@ -18,9 +18,11 @@ enum {
     UNICODE_LIMIT = 0x40000, /* above, only U+E0000..U+E0FFF is not plain */
 };
 
-enum {                    /* bits of word[] */
-       WORD_PART = 1,     /* letter, digit or mark: two of them side by side may be one word */
-       WORD_UNSPACED = 2, /* of a script written without spaces, or whose particles join the word: matched anywhere */
+/* Bits of word[]. */
+enum {
+    WORD_PART = 1,     /* letter, digit or mark: two of them side by side may be one word */
+    WORD_UNSPACED = 2, /* of a script written without spaces, or whose particles join the word: matched anywhere */
+    WORD_MARK = 4,     /* drawn onto the character before it */
 };
 
 struct unicode_mapping {
