@@ -58,11 +58,47 @@ static int refusal(struct err *err, const char *message)
     return err_set(err, ERR_USAGE, "%.*s; %s", (int)len, message, advice);
 }
 
+/* The upper bounds of all repeats {n}, {n,} and {n,m} taken together. vectorscan unrolls them: beyond a thousand it
+ * works for many seconds before it gives up. */
+static unsigned long long repeats_of(const char *text)
+{
+    unsigned long long sum = 0;
+
+    for (const char *p = text; *p; p++) {
+        unsigned long long bound = 0, low = 0;
+
+        if (*p == '\\' && p[1]) {
+            p++;
+            continue;
+        }
+        if (*p != '{')
+            continue;
+        for (p++; (*p >= '0' && *p <= '9') || *p == ','; p++) {
+            if (*p == ',') {
+                low = bound;
+                bound = 0;
+            } else if (bound < 1000000) {
+                bound = bound * 10 + (unsigned)(*p - '0');
+            }
+        }
+        if (*p == '}')
+            sum += bound > low ? bound : low;
+        else
+            p--;
+    }
+    return sum;
+}
+
 int matcher_check_expression(const char *text, struct err *err)
 {
     hs_compile_error_t *error = NULL;
     hs_expr_info_t *info = NULL;
+    unsigned long long repeats = repeats_of(text);
     int r = 0;
+
+    if (repeats > MATCHER_MAX_REPEATS)
+        return err_set(err, ERR_USAGE, "its repeats add up to %llu, more than %d; use + or smaller repeats", repeats,
+                       MATCHER_MAX_REPEATS);
 
     if (hs_expression_info(text, EXPRESSION_FLAGS, &info, &error) != HS_SUCCESS) {
         r = refusal(err, error && error->message ? error->message : "out of memory");

@@ -19,7 +19,7 @@ struct pattern {
     enum term_boundary boundary; /* of a term */
 };
 
-enum { MATCHER_MAX_TERM = 512, MATCHER_MAX_EXPRESSION = 4096 };
+enum { MATCHER_MAX_TERM = 512, MATCHER_MAX_EXPRESSION = 4096, MATCHER_MAX_REPEATS = 1000 };
 
 /* 0 if text can be an expression; else ERR_USAGE with the reason and what to do instead. */
 int matcher_check_expression(const char *text, struct err *err);

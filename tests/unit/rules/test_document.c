@@ -26,6 +26,9 @@ static const struct fault_case fault_cases[] = {
     {"- rule: a\n  match: {regex: '(?<=a)b'}\n  action: mask\n",
      "r.yaml:2:18: the expression cannot be used: Zero-width assertions are not supported; look-ahead and "
      "look-behind do not exist here; use \\b or an allow rule for what must pass\n"},
+    {"- rule: a\n  match: {regex: 'a.{1,600}b\\{.{,300}c{101}d{5,}'}\n  action: mask\n",
+     "r.yaml:2:18: the expression cannot be used: its repeats add up to 1006, more than 1000; use + or smaller "
+     "repeats\n"},
     {"- rule: a\n  match: {terms: words}\n  action: flag\n",
      "r.yaml:2:10: there is no list \"words\"; add it as an entry of its own, - list: words\n"},
     {"- list: words\n  terms: [x]\n- rule: a\n  match: {terms: wrods}\n  action: flag\n",
