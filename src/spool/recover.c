@@ -124,6 +124,7 @@ static int recover_segment(struct recovery *rec, const struct spool_io *io, int 
             return r;
         if (r > 0) {
             age_note(age, item.seq, item.appended_us);
+            rec->last_seq = item.seq;
             rec->records++;
             continue;
         }

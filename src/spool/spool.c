@@ -150,7 +150,7 @@ static void wake_reader(struct spool *sp)
 
 /* Tells all whom it concerns that the batch is durable. Order matters to a reader about to sleep: it stores wanted_seq
  * and then looks at durable_seq, here it is the other way round, so one of the two sees the other. */
-static void publish(struct spool *sp, const struct batch *batch, uint64_t records)
+static void publish(struct spool *sp, const struct batch *batch)
 {
     _Atomic uint32_t *word = &sp->committed[batch->number & 1];
 
@@ -159,7 +159,7 @@ static void publish(struct spool *sp, const struct batch *batch, uint64_t record
     futex_wake_all(word);
     if (atomic_load(&sp->wanted_seq) <= batch->last_seq)
         wake_reader(sp);
-    metric_add(METRIC_SPOOL_APPENDED, records);
+    metric_add(METRIC_SPOOL_APPENDED, batch->records);
 }
 
 /* The end of all acknowledgements of this process. */
@@ -191,8 +191,9 @@ static struct batch *take_batch_locked(struct spool *sp)
     sp->writer_idle = false;
     if (full->len == 0)
         return NULL;
-    full->last_seq = sp->next_seq - 1;
+    full->last_seq = sp->last_seq;
     empty->len = 0;
+    empty->records = 0;
     empty->rolls = false;
     empty->number = full->number + 1;
     sp->filling = empty;
@@ -204,7 +205,6 @@ static struct batch *take_batch_locked(struct spool *sp)
 static void *writer_main(void *arg)
 {
     struct spool *sp = arg;
-    uint64_t last_seq = atomic_load(&sp->durable_seq);
     struct batch *batch;
     struct err err;
 
@@ -218,8 +218,7 @@ static void *writer_main(void *arg)
             fail(sp, &err);
             return NULL;
         }
-        publish(sp, batch, batch->last_seq - last_seq);
-        last_seq = batch->last_seq;
+        publish(sp, batch);
     }
 }
 
@@ -319,9 +318,10 @@ int spool_append(struct spool *sp, struct span record, int64_t deadline_us, uint
     }
     batch = sp->filling;
     batch_number = batch->number;
-    number = sp->next_seq++;
+    number = sp->last_seq = sp->next_seq++;
     record_encode(batch->data + batch->len, record, data_crc, number, now_us, sp->fill_salt);
     batch->len += bytes;
+    batch->records++;
     sp->fill_pos += bytes;
     sp->kept.items[sp->kept.count - 1].bytes += bytes;
     sp->used_bytes += bytes;
@@ -347,7 +347,7 @@ void spool_recount_locked(struct spool *sp)
 
     for (size_t i = 0; i < sp->kept.count; i++) {
         const struct kept_segment *segment = &sp->kept.items[i];
-        uint64_t last_seq = (i + 1 < sp->kept.count ? segment[1].first_seq : sp->next_seq) - 1;
+        uint64_t last_seq = i + 1 < sp->kept.count ? segment[1].first_seq - 1 : sp->last_seq;
 
         if (last_seq > sp->released_seq)
             used += segment->bytes - segment->released_bytes;
@@ -364,7 +364,7 @@ void spool_release(struct spool *sp, uint64_t seq)
         seq = durable;
     if (seq > sp->released_seq) {
         sp->released_seq = seq;
-        if (seq + 1 == sp->next_seq && sp->kept.count > 0) {
+        if (seq == sp->last_seq) {
             struct kept_segment *newest = &sp->kept.items[sp->kept.count - 1];
 
             newest->released_bytes = newest->bytes;
@@ -379,7 +379,7 @@ void spool_release(struct spool *sp, uint64_t seq)
 
 static int64_t oldest_us_locked(const struct spool *sp)
 {
-    return sp->released_seq + 1 < sp->next_seq ? age_of(&sp->age, sp->released_seq + 1) : 0;
+    return sp->released_seq < sp->last_seq ? age_of(&sp->age, sp->released_seq + 1) : 0;
 }
 
 void spool_show_gauges_locked(struct spool *sp)
@@ -389,7 +389,7 @@ void spool_show_gauges_locked(struct spool *sp)
 
     metric_set(METRIC_SPOOL_BYTES, (int64_t)sp->used_bytes);
     metric_set(METRIC_SPOOL_MAX_BYTES, (int64_t)sp->max_bytes);
-    metric_set(METRIC_SPOOL_RECORDS, (int64_t)(sp->next_seq - 1 - sp->released_seq));
+    metric_set(METRIC_SPOOL_RECORDS, (int64_t)(sp->last_seq - sp->released_seq));
     metric_set(METRIC_SPOOL_OLDEST_SECONDS, age_us > 0 ? age_us / 1000000 : 0);
 }
 
@@ -534,7 +534,8 @@ static int take_over(struct spool *sp, struct err *err)
         sp->fill_bytes = rec.tail_bytes;
         if (list.count > 0)
             sp->fill_salt = segment_salt(&sp->id, list.first_seqs[list.count - 1]);
-        atomic_store(&sp->durable_seq, rec.next_seq - 1);
+        sp->last_seq = rec.last_seq > sp->released_seq ? rec.last_seq : sp->released_seq;
+        atomic_store(&sp->durable_seq, sp->last_seq);
         spool_recount_locked(sp);
         spool_show_gauges_locked(sp);
         log_info("spool opened", log_str("directory", sp->directory), log_str("id", sp->id_text),
@@ -576,6 +577,16 @@ static int start_threads(struct spool *sp, struct err *err)
     return number == 0 ? 0 : err_set_errno(err, ERR_FAILED, "could not start the spool's threads");
 }
 
+/* On a new spool, or where the last segment has no room: the first append shall not have to wait for a whole segment to
+ * be made. A disk that has no space for one stops nothing: what is there can still be read and released. */
+static void await_place(struct spool *sp)
+{
+    pthread_mutex_lock(&sp->lock);
+    while (sp->fill_bytes == 0 && sp->next == NEXT_MISSING && !sp->no_space)
+        pthread_cond_wait(&sp->room, &sp->lock);
+    pthread_mutex_unlock(&sp->lock);
+}
+
 int spool_open_io(struct spool **out, const struct spool_options *options, const struct spool_io *io, struct err *err)
 {
     struct spool *sp;
@@ -595,6 +606,7 @@ int spool_open_io(struct spool **out, const struct spool_options *options, const
         spool_free(sp);
         return r;
     }
+    await_place(sp);
     *out = sp;
     return 0;
 }

@@ -178,6 +178,7 @@ int kept_reserve(struct kept_list *list, size_t count); /* room for so many in a
 struct recovery {
     struct kept_list kept;
     uint64_t next_seq;
+    uint64_t last_seq; /* of the newest intact record, 0: there is none; a mark may have moved next_seq further */
     uint64_t records, quarantined;
     /* where appending goes on: the last segment, if it has room; else fd is -1 */
     int tail_fd;
@@ -196,6 +197,7 @@ enum { BATCH_BYTES = 8 * 1024 * 1024 };
 struct batch {
     char *data; /* BATCH_BYTES, encoded records as they go to disk */
     size_t len;
+    uint64_t records;
     uint32_t number;   /* counts batches; the parity says which of the two this is */
     uint64_t last_seq; /* of its last record */
     bool rolls;        /* from offset roll_at on the bytes belong into a new segment that begins with roll_seq */
@@ -223,6 +225,7 @@ struct spool {
     struct batch *filling;   /* takes appends */
     struct batch batches[2]; /* the other one is being written, or empty */
     uint64_t next_seq;
+    uint64_t last_seq;   /* of the newest record taken; next_seq - 1, but for what recovery skipped */
     uint64_t fill_pos;   /* where the next record goes in the newest segment */
     uint64_t fill_bytes; /* size of that segment, 0: there is none yet */
     uint32_t fill_salt;
@@ -239,7 +242,7 @@ struct spool {
     bool stopping;
     unsigned waiting_for_room;
 
-    _Atomic uint64_t durable_seq;
+    _Atomic uint64_t durable_seq;  /* of the newest record on disk */
     _Atomic uint32_t committed[2]; /* by parity: twice the number of the last batch committed, plus 1 after a failure */
     atomic_bool failed;
 
