@@ -11,14 +11,21 @@
 struct db;
 struct db_result;
 
-/* url: libpq connection string or URL, several hosts allowed. Sets application_name, tcp_user_timeout, keepalives,
- * client_encoding UTF8 unless the url does; the password never appears in *err. ERR_LOST when no server answers. */
+/* url: libpq connection string or URL, several hosts allowed. Sets application_name, tcp_user_timeout and keepalives
+ * unless the url does, and client_encoding UTF8 in any case; no part of the password appears in *err. ERR_USAGE for a
+ * url that cannot be one, ERR_LOST when no server takes the connection. */
 int db_open(struct db **out, const char *url, const char *application_name, int64_t connect_timeout_ms,
             struct err *err);
 void db_close(struct db *db); /* NULL is fine */
 bool db_alive(const struct db *db);
-/* From another thread: makes a running statement end with an error soon. */
+/* From another thread: makes a running or later statement end with ERR_LOST at once, also when the server hangs, by
+ * closing the socket for traffic; then only db_close is left. The caller sees to it that db_close does not run
+ * meanwhile.
+ */
 void db_cancel(struct db *db);
+
+/* Errors tell severity, SQLSTATE and the server's primary message, never detail or values. ERR_LOST: the connection is
+ * gone and the outcome of the statement unknown. */
 
 /* One or several statements without parameters. */
 int db_exec(struct db *db, const char *sql, struct err *err);
@@ -32,14 +39,16 @@ struct span db_value(const struct db_result *r, size_t row, unsigned column);
 bool db_is_null(const struct db_result *r, size_t row, unsigned column);
 void db_result_free(struct db_result *r); /* NULL is fine */
 
-/* COPY ... FROM STDIN: begin, put any pieces, end; an error of the server appears at end with its SQLSTATE. */
+/* COPY ... FROM STDIN: begin, put any pieces, end; an error of the server appears at end with its SQLSTATE. After a put
+ * that failed the COPY is over. Ending without commit undoes it: an open transaction is then to be rolled back. */
 int db_copy_begin(struct db *db, const char *sql, struct err *err);
 int db_copy_put(struct db *db, struct span bytes, struct err *err);
 int db_copy_end(struct db *db, bool commit, struct err *err);
 
-/* Errors carry their SQLSTATE in err->sqlstate. Worth another try as it is: 40001, 40P01, 08*, 57P01.., 25006, 53*. */
+/* Errors carry their SQLSTATE in err->sqlstate. Worth another try as it is: ERR_LOST, 40001, 40P01, 08*, 57P01..3,
+ * 57014, 25006, 53*, 55P03. */
 bool db_error_is_transient(const struct err *err);
-/* The server refused the data: classes 22 and 23. */
+/* The server refused the data: classes 22, 23 and 54 (a value too large for a row or an index). */
 bool db_error_is_data(const struct err *err);
 
 #endif
