@@ -1,0 +1,316 @@
+#include "store/event_row.h"
+
+#include "store/event_record.h"
+#include "wire/callback.h"
+#include "wire/gate.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+struct event_encoder {
+    uint8_t spool_id[UUID_BYTES];
+    struct callback_parser *parser;
+    EVP_MD *sha256;
+    EVP_MD_CTX *digest;
+    struct buf key; /* what an event id is the digest of */
+};
+
+static const int64_t us_per_s = 1000000;
+static const int64_t us_per_day = 86400 * 1000000LL;
+
+/* A webhook comes within seconds of its event, a repeated one within minutes. A time further off is a broken clock or a
+ * broken field, and would scatter rows over partitions nobody looks into. */
+static const int64_t max_distance_days = 3;
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+static bool uuid_parse(const char *text, uint8_t out[UUID_BYTES])
+{
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        int high, low;
+
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            if (*text++ != '-')
+                return false;
+        high = hex_digit(text[0]);
+        low = high < 0 ? -1 : hex_digit(text[1]);
+        if (low < 0)
+            return false;
+        out[i] = (uint8_t)(high << 4 | low);
+        text += 2;
+    }
+    return *text == '\0';
+}
+
+int event_encoder_new(struct event_encoder **out, const char *spool_id, struct err *err)
+{
+    struct event_encoder *e = calloc(1, sizeof(*e));
+
+    if (!e || !(e->parser = callback_parser_new()) || !(e->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL)) ||
+        !(e->digest = EVP_MD_CTX_new())) {
+        event_encoder_free(e);
+        return err_set(err, ERR_FAILED, "could not make an event encoder: no memory");
+    }
+    if (!uuid_parse(spool_id, e->spool_id)) {
+        event_encoder_free(e);
+        return err_set(err, ERR_INVALID, "spool id \"%s\" is no UUID", spool_id);
+    }
+    *out = e;
+    return 0;
+}
+
+void event_encoder_free(struct event_encoder *e)
+{
+    if (!e)
+        return;
+    callback_parser_free(e->parser);
+    EVP_MD_CTX_free(e->digest);
+    EVP_MD_free(e->sha256);
+    buf_release(&e->key);
+    free(e);
+}
+
+/* Identity -------------------------------------------------------------------------------------------------------- */
+
+static void key_number(struct buf *key, uint64_t n)
+{
+    buf_add_u64(key, n);
+    buf_add_char(key, ';');
+}
+
+static void key_text(struct buf *key, const struct optional_text *t)
+{
+    key_number(key, t->text.len); /* lengths keep ("ab","c") and ("a","bc") apart */
+    buf_add_span(key, t->text);
+}
+
+/* Whether an After webhook names its message well enough to know a repeated delivery by it (`protocol.md` section 4).
+ * If so, *key holds that name. TopicId is part of it because topics of one community count their messages apart. */
+static bool message_key(struct buf *key, const struct event_record *record, const struct message *m)
+{
+    if (record->command != COMMAND_AFTER || m->group_id.presence != GIVEN)
+        return false;
+    if (m->msg_seq.presence == GIVEN && m->msg_seq.value > 0) {
+        buf_add_text(key, "after-seq;");
+        key_number(key, (uint64_t)m->msg_seq.value);
+    } else if (m->from_account.presence == GIVEN && m->random.presence == GIVEN && m->msg_time_s.presence == GIVEN) {
+        buf_add_text(key, "after-random;");
+        key_number(key, (uint64_t)m->random.value);
+        key_number(key, (uint64_t)m->msg_time_s.value);
+        key_text(key, &m->from_account);
+    } else {
+        return false;
+    }
+    key_number(key, record->sdkappid);
+    key_text(key, &m->group_id);
+    key_text(key, &m->topic_id);
+    return true;
+}
+
+/* The digest as a UUID of version 8 (RFC 9562: made by rules of our own). */
+static int key_digest(struct event_encoder *e, uint8_t id[UUID_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+
+    if (buf_failed(&e->key) || !EVP_DigestInit_ex(e->digest, e->sha256, NULL) ||
+        !EVP_DigestUpdate(e->digest, e->key.data, e->key.len) || !EVP_DigestFinal_ex(e->digest, digest, NULL))
+        return -1;
+    memcpy(id, digest, UUID_BYTES);
+    id[6] = (uint8_t)((id[6] & 0x0f) | 0x80);
+    id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+    return 0;
+}
+
+/* *repeatable: the id is that of the message, and a repeated delivery has the same. Otherwise it is that of the place
+ * in the spool; received_us is in it because a spool restored from an older copy gives its numbers out again. */
+static int event_id(struct event_encoder *e, const struct event_record *record, const struct message *m, uint64_t seq,
+                    uint8_t id[UUID_BYTES], bool *repeatable)
+{
+    buf_reset(&e->key);
+    *repeatable = message_key(&e->key, record, m);
+    if (!*repeatable) {
+        buf_add_text(&e->key, "spool;");
+        buf_add(&e->key, e->spool_id, UUID_BYTES);
+        key_number(&e->key, seq);
+        key_number(&e->key, (uint64_t)record->received_us);
+    }
+    return key_digest(e, id);
+}
+
+/* Time ------------------------------------------------------------------------------------------------------------ */
+
+static bool time_of(const struct optional_number *n, int64_t unit_us, int64_t *us)
+{
+    if (n->presence != GIVEN || n->value < 0 || n->value > COPY_TIME_MAX_US / unit_us)
+        return false;
+    *us = n->value * unit_us;
+    return true;
+}
+
+static int64_t clamp(int64_t n, int64_t min, int64_t max)
+{
+    return n < min ? min : n > max ? max : n;
+}
+
+static int64_t event_time(int64_t received_us, const struct message *m, bool repeatable)
+{
+    int64_t own_us;
+    bool has_own = (m->command == COMMAND_AFTER && time_of(&m->msg_time_s, us_per_s, &own_us)) ||
+                   time_of(&m->event_time_ms, 1000, &own_us);
+
+    if (has_own && own_us >= received_us - max_distance_days * us_per_day &&
+        own_us <= received_us + max_distance_days * us_per_day)
+        return own_us;
+    /* event_time is part of the primary key: a repeated delivery must meet its twin though it came at another time of
+     * the day. */
+    if (repeatable)
+        return received_us - ((received_us % us_per_day) + us_per_day) % us_per_day;
+    return received_us;
+}
+
+/* The row --------------------------------------------------------------------------------------------------------- */
+
+static void add_text(struct buf *out, struct span text)
+{
+    copy_text(out, text.data ? text : SPAN(""));
+}
+
+static void add_optional_text(struct buf *out, const struct optional_text *t)
+{
+    if (t->presence == GIVEN)
+        add_text(out, t->text);
+    else
+        copy_null(out);
+}
+
+static void add_optional_number(struct buf *out, const struct optional_number *n)
+{
+    if (n->presence == GIVEN)
+        copy_i64(out, n->value);
+    else
+        copy_null(out);
+}
+
+static void add_custom_data(struct buf *out, const struct optional_text *data)
+{
+    struct gate_fault ignored;
+
+    add_optional_text(out, data);
+    if (data->presence == GIVEN && gate_check(data->text, GATE_JSONB, &ignored))
+        copy_jsonb(out, data->text);
+    else
+        copy_null(out);
+}
+
+static void add_message(struct buf *out, const struct event_record *record, const struct message *m)
+{
+    int64_t msg_time_us;
+    bool has_text = m->element_count > 0 || m->text.len > 0;
+
+    add_text(out, m->group_id.text);
+    copy_text(out, span_of(command_name(record->command)));
+    copy_text(out, m->command_word);
+    add_optional_text(out, &m->type);
+    add_optional_text(out, &m->topic_id);
+    add_optional_text(out, &m->from_account);
+    add_optional_text(out, &m->operator_account);
+    add_optional_text(out, &m->msg_id);
+    add_optional_number(out, &m->random);
+    add_optional_number(out, &m->msg_seq);
+    if (time_of(&m->msg_time_s, us_per_s, &msg_time_us))
+        copy_timestamptz(out, msg_time_us);
+    else
+        copy_null(out);
+    copy_text(out, record->client_ip);
+    copy_text(out, record->platform);
+    copy_text(out, record->request_id);
+    if (has_text)
+        add_text(out, m->text);
+    else
+        copy_null(out);
+    add_custom_data(out, &m->cloud_custom_data);
+}
+
+static void add_verdict(struct buf *out, const struct event_record *record)
+{
+    bool judged = record->command == COMMAND_BEFORE || record->command == COMMAND_AFTER;
+
+    copy_text(out, judged ? span_of(action_name(record->action)) : (struct span){NULL, 0});
+    copy_text(out, judged ? span_of(decided_by_name(record->decided_by)) : (struct span){NULL, 0});
+    copy_text(out, record->rule);
+    copy_i32(out, record->error_code);
+    copy_jsonb(out, record->hits_json);
+    copy_text(out, record->becomes);
+    copy_i64(out, (int64_t)record->revision);
+    copy_i64(out, record->judge_us);
+    copy_jsonb(out, record->follow_ups_json);
+}
+
+static int read_body(struct event_encoder *e, struct event_record *record, struct message *m, struct err *fault)
+{
+    *m = (struct message){.command = record->command};
+    if (record->fault.data)
+        return 0;
+    if (callback_parse(e->parser, record->body, m, fault) == 0)
+        return 0;
+    *m = (struct message){.command = record->command};
+    record->fault = span_of(fault->text);
+    return fault->code == ERR_INVALID ? 0 : fault->code;
+}
+
+int event_encode(struct event_encoder *e, struct buf *out, const struct spool_record *spooled, int64_t *event_time_us,
+                 struct err *err)
+{
+    struct event_record record;
+    struct message m;
+    struct err fault = {0};
+    uint8_t id[UUID_BYTES];
+    bool repeatable;
+    int64_t received_us, time_us;
+    int r = event_record_decode(spooled->data, &record, err);
+
+    if (r < 0)
+        return r;
+    if (record.sdkappid > INT64_MAX || record.revision > INT64_MAX)
+        return err_set(err, ERR_INVALID, "event record: SdkAppid or revision out of range");
+    if (read_body(e, &record, &m, &fault) < 0) {
+        err_set(err, ERR_FAILED, "%s", fault.text);
+        return err_prefix(err, "could not read a spooled body");
+    }
+    if (event_id(e, &record, &m, spooled->seq, id, &repeatable) < 0)
+        return err_set(err, ERR_FAILED, "could not make an event id: no memory");
+    received_us = clamp(record.received_us, COPY_TIME_MIN_US, COPY_TIME_MAX_US);
+    time_us = event_time(received_us, &m, repeatable);
+
+    copy_row_begin(out, EVENT_COLUMN_COUNT);
+    copy_timestamptz(out, time_us);
+    copy_timestamptz(out, received_us);
+    copy_i64(out, (int64_t)record.sdkappid);
+    copy_i64(out, (int64_t)spooled->seq);
+    copy_uuid(out, id);
+    copy_uuid(out, e->spool_id);
+    add_message(out, &record, &m);
+    add_verdict(out, &record);
+    copy_text(out, record.fault);
+    add_optional_number(out, &m.error_code);
+    add_optional_text(out, &m.error_info);
+    if (record.command == COMMAND_RECALL && !record.fault.data)
+        copy_i64_array(out, m.recalled_seqs, m.recalled_count);
+    else
+        copy_null(out);
+    copy_bool(out, m.duplicate_keys);
+    copy_bytea(out, record.body);
+    if (buf_failed(out))
+        return err_set(err, ERR_FULL, "could not encode an event: no memory");
+    *event_time_us = time_us;
+    return 0;
+}

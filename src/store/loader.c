@@ -1,0 +1,590 @@
+/* The life of the loader thread:
+ *
+ *     connect ──▶ adopt position ──▶ wait for records ──▶ load a batch ──▶ release ──┐
+ *        ▲                                  ▲──────────────────────────────────────┘
+ *        └── back off (100 ms .. 2 s) ◀── any failure: the connection is closed, everything is read anew
+ *
+ * A batch is one transaction: lock and compare the position, rows, parked records, new position, COMMIT. The plain way
+ * is a COPY straight into event, fed while the server works. It cannot take a duplicate, a refused row, or a row whose
+ * partition is still to be made; then the same rows go the careful way (batch_merge). As duplicates come in
+ * swarms, the batch after one with duplicates goes the careful way at once.
+ *
+ * Nothing depends on this process's memory: position and rows commit together, and what became of a COMMIT whose
+ * answer was lost is read from the position. A crash at any point means the batch is loaded again or was loaded. */
+#include "store/loader.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/loader_batch.h"
+#include "store/migrate.h"
+#include "store/partitions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    RETRY_MIN_MS = 100,
+    RETRY_MAX_MS = 2000,
+    /* A part batch waits this long for more: a person sees the message at once all the same, and a trickle costs ten
+     * commits a second, not one for each record. */
+    GATHER_MS = 100,
+    IDLE_MS = 1000,
+    CHECK_MS = 5000,      /* how often an idle connection is tried, so that chatsluice_database_up tells the truth */
+    STOP_GRACE_MS = 3000, /* for the transaction that runs when stop comes */
+    NUMBER = 24,
+};
+
+/* What was logged last; a state is logged when it begins. */
+enum loader_state { STATE_NEW, STATE_LOADING, STATE_AWAY, STATE_SCHEMA, STATE_FAILING };
+
+struct loader {
+    struct spool *spool; /* these are fixed once started */
+    char *database_url;
+    char *instance_id;
+    int64_t connect_timeout_ms;
+    pthread_t thread;
+    _Atomic uint64_t position;
+
+    pthread_mutex_t lock; /* guards the next three */
+    pthread_cond_t wake;
+    bool stopping;
+    struct db *db; /* used by the loader thread alone, which changes the pointer under the lock; loader_stop cancels */
+
+    enum loader_state state; /* the rest belongs to the loader thread */
+    unsigned seed;
+    unsigned retry_ms;
+    int64_t checked_us; /* when the connection was last known to work */
+    struct spool_reader *reader;
+    struct event_encoder *encoder;
+    struct batch batch;
+    struct partitions partitions;
+    bool adopted;          /* position is known from the database */
+    bool careful;          /* the next batch goes the careful way at once */
+    uint64_t in_doubt_seq; /* last_seq of a batch whose COMMIT got no answer; 0: none */
+    struct batch_tally in_doubt;
+};
+
+static bool stopping(struct loader *l)
+{
+    bool yes;
+
+    pthread_mutex_lock(&l->lock);
+    yes = l->stopping;
+    pthread_mutex_unlock(&l->lock);
+    return yes;
+}
+
+/* Logs the change of state; a state that lasts is logged once. */
+static void enter_state(struct loader *l, enum loader_state state, const struct err *why)
+{
+    bool changed = l->state != state;
+
+    l->state = state;
+    metric_set(METRIC_DATABASE_UP, state == STATE_LOADING);
+    if (!changed)
+        return;
+    switch (state) {
+    case STATE_NEW:
+        break;
+    case STATE_LOADING:
+        log_info("loading into the database", log_u64("position", atomic_load(&l->position)));
+        break;
+    case STATE_AWAY:
+        log_warn("database away, the spool keeps the events", log_str("reason", why->text));
+        break;
+    case STATE_SCHEMA:
+        log_error("database schema does not fit, the spool keeps the events", log_str("reason", why->text));
+        break;
+    case STATE_FAILING:
+        log_error("loading fails, the spool keeps the events", log_str("reason", why->text));
+        break;
+    }
+}
+
+static void disconnect(struct loader *l)
+{
+    struct db *db;
+
+    pthread_mutex_lock(&l->lock);
+    db = l->db;
+    l->db = NULL;
+    pthread_mutex_unlock(&l->lock);
+    db_close(db);
+    spool_reader_close(l->reader);
+    l->reader = NULL;
+}
+
+/* Sleeps before the next try: doubled each time, with jitter so that instances do not come back in step. */
+static void back_off(struct loader *l)
+{
+    unsigned ms = l->retry_ms / 2 + (unsigned)rand_r(&l->seed) % (l->retry_ms / 2 + 1);
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&l->lock);
+    while (!l->stopping && pthread_cond_timedwait(&l->wake, &l->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&l->lock);
+    l->retry_ms = l->retry_ms * 2 < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
+}
+
+/* Position -------------------------------------------------------------------------------------------------------- */
+
+static const char *number_text(char out[NUMBER], uint64_t n)
+{
+    snprintf(out, NUMBER, "%" PRIu64, n);
+    return out;
+}
+
+/* The spool's row, made if it is not there; *seq and, for the log, its owner. */
+static int read_position(struct loader *l, uint64_t *seq, struct buf *owner, struct err *err)
+{
+    const char *params[] = {spool_id(l->spool), l->instance_id};
+    struct db_result *result;
+    int r = db_query(l->db, NULL,
+                     "INSERT INTO chatsluice.spool_position (spool_id, seq, owner) VALUES ($1, 0, $2) "
+                     "ON CONFLICT (spool_id) DO NOTHING",
+                     2, params, err);
+
+    if (r == 0)
+        r = db_query(l->db, &result, "SELECT seq, owner FROM chatsluice.spool_position WHERE spool_id = $1", 1, params,
+                     err);
+    if (r < 0)
+        return err_prefix(err, "could not read the position of the spool");
+    *seq = db_rows(result) ? strtoull(db_value(result, 0, 0).data, NULL, 10) : 0;
+    if (db_rows(result))
+        buf_add_span(owner, db_value(result, 0, 1));
+    db_result_free(result);
+    return 0;
+}
+
+/* Compare-and-set: the fence between loaders. */
+static int move_position(struct loader *l, uint64_t from, uint64_t to, struct err *err)
+{
+    char from_text[NUMBER], to_text[NUMBER];
+    const char *params[] = {spool_id(l->spool), number_text(from_text, from), number_text(to_text, to), l->instance_id};
+    struct db_result *result;
+    int r = db_query(l->db, &result,
+                     "UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now() "
+                     "WHERE spool_id = $1 AND seq = $2",
+                     4, params, err);
+
+    if (r < 0)
+        return r;
+    if (db_affected(result) != 1)
+        r = err_set(err, ERR_CONFLICT, "the position of the spool is no longer %" PRIu64, from);
+    db_result_free(result);
+    return r;
+}
+
+/* Takes over what the database says, whoever moved it, and reads the spool from there. */
+static int adopt_position(struct loader *l, struct err *err)
+{
+    uint64_t known = atomic_load(&l->position), found = 0;
+    struct buf owner = BUF_INIT;
+    struct spool_status status;
+    int r = read_position(l, &found, &owner, err);
+
+    if (r < 0)
+        goto out;
+    spool_get_status(l->spool,
+                     &status); /* after the position: another loader's may still grow, ours is not behind it */
+    if (l->in_doubt_seq > 0) {
+        if (found == l->in_doubt_seq) {
+            metric_add(METRIC_LOADER_ROWS, l->in_doubt.rows);
+            metric_add(METRIC_LOADER_DUPLICATES, l->in_doubt.duplicates);
+            metric_add(METRIC_LOADER_DEAD_LETTERS, l->in_doubt.parked);
+        }
+        log_info("commit without an answer settled", log_bool("committed", found == l->in_doubt_seq),
+                 log_u64("position", found));
+    } else if (l->state != STATE_NEW && found != known) {
+        log_error("somebody else moved the position of this spool", log_u64("expected", known), log_u64("found", found),
+                  log_str("owner", buf_text(&owner)));
+    }
+    if (found > status.durable_seq) {
+        /* The spool was restored from an older copy, or its disk lost what it had confirmed: numbers the database has
+         * seen are being given out again. Going back loads all there is; what is already in the table collides with
+         * itself and stays out. */
+        log_error("database is ahead of this spool, its records are loaded again", log_u64("database", found),
+                  log_u64("spool", status.durable_seq), log_u64("from", status.released_seq));
+        r = move_position(l, found, status.released_seq, err);
+        if (r < 0)
+            goto out;
+        found = status.released_seq;
+        l->careful = true;
+    }
+    spool_reader_close(l->reader);
+    l->reader = NULL;
+    r = spool_reader_open(&l->reader, l->spool, found + 1, err);
+    if (r < 0)
+        goto out;
+    l->in_doubt_seq = 0;
+    l->adopted = true;
+    atomic_store(&l->position, found);
+    spool_release(l->spool, found);
+out:
+    buf_release(&owner);
+    return r;
+}
+
+/* Connecting ------------------------------------------------------------------------------------------------------ */
+
+/* ERR_CONFLICT: not the schema of this program. */
+static int check_schema(struct loader *l, struct err *err)
+{
+    unsigned version, wanted = migrate_known_version();
+    int r = migrate_database_version(l->db, &version, err);
+
+    if (r == 0 && version < wanted)
+        r = err_set(err, ERR_CONFLICT, "schema version %u found, %u needed: run chatsluice migrate", version, wanted);
+    else if (r == 0 && version > wanted)
+        r = err_set(err, ERR_CONFLICT, "schema version %u found, this program knows %u: run the newer program", version,
+                    wanted);
+    return r;
+}
+
+static int connect_database(struct loader *l)
+{
+    struct err err;
+    struct db *db;
+    int r = db_open(&db, l->database_url, "chatsluice loader", l->connect_timeout_ms, &err);
+
+    if (r < 0) {
+        enter_state(l, r == ERR_LOST ? STATE_AWAY : STATE_FAILING, &err);
+        return r;
+    }
+    pthread_mutex_lock(&l->lock);
+    l->db = db;
+    pthread_mutex_unlock(&l->lock);
+
+    r = check_schema(l, &err);
+    if (r == ERR_CONFLICT) {
+        enter_state(l, STATE_SCHEMA, &err);
+        return r;
+    }
+    partitions_reset(&l->partitions);
+    if (r == 0)
+        r = partitions_make_ahead(&l->partitions, l->db, clock_wall_us(), &err);
+    if (r == 0)
+        r = adopt_position(l, &err);
+    if (r < 0) {
+        enter_state(l, db_error_is_transient(&err) ? STATE_AWAY : STATE_FAILING, &err);
+        return r;
+    }
+    l->checked_us = clock_mono_us();
+    enter_state(l, STATE_LOADING, NULL);
+    return 0;
+}
+
+/* One batch ------------------------------------------------------------------------------------------------------- */
+
+static int begin(struct loader *l, struct err *err)
+{
+    /* The row lock makes a second loader wait here instead of doing the work in vain. Rows must be on the server's disk
+     * before the spool lets go of them, whatever the database's default says. */
+    static const char lock_position[] =
+        "SELECT seq, set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
+        "ELSE current_setting('synchronous_commit') END, true) "
+        "FROM chatsluice.spool_position WHERE spool_id = $1 FOR UPDATE";
+    const char *params[] = {spool_id(l->spool)};
+    uint64_t position = atomic_load(&l->position);
+    struct db_result *result;
+    int r = db_exec(l->db, "BEGIN ISOLATION LEVEL READ COMMITTED", err);
+
+    if (r == 0)
+        r = db_query(l->db, &result, lock_position, 1, params, err);
+    if (r < 0)
+        return r;
+    if (db_rows(result) != 1 || strtoull(db_value(result, 0, 0).data, NULL, 10) != position)
+        r = err_set(err, ERR_CONFLICT, "the position of the spool is no longer %" PRIu64, position);
+    db_result_free(result);
+    return r;
+}
+
+static int commit(struct loader *l, const struct batch_tally *tally, struct err *err)
+{
+    int r = move_position(l, atomic_load(&l->position), l->batch.last_seq, err);
+
+    if (r < 0)
+        return r;
+    r = db_exec(l->db, "COMMIT", err);
+    if (r == ERR_LOST) {
+        l->in_doubt_seq = l->batch.last_seq;
+        l->in_doubt = *tally;
+    }
+    return r;
+}
+
+/* Reads records into the batch until it is full, nothing is waiting, or a row's partition is not settled (*unsettled_us
+ * is its time, else INT64_MIN). streaming: inside a COPY that takes the rows as they come. */
+static int fill(struct loader *l, bool streaming, int64_t *unsettled_us, struct err *err)
+{
+    struct batch *b = &l->batch;
+    int r = 0;
+
+    *unsettled_us = INT64_MIN;
+    while (r == 0 && !batch_full(b) && *unsettled_us == INT64_MIN) {
+        struct spool_record record = {0};
+        int64_t time_us;
+        int got = spool_reader_next(l->reader, &record, err);
+
+        if (got == 0)
+            break;
+        if (got == ERR_INVALID && record.seq > b->last_seq) {
+            log_error("damaged stretch of the spool skipped", log_u64("to", record.seq), log_str("reason", err->text));
+            b->last_seq = record.seq;
+            continue;
+        }
+        if (got < 0)
+            return got;
+        if (record.seq <= b->last_seq)
+            continue;
+        if (record.seq > b->last_seq + 1)
+            log_error("records are neither in this database nor in the spool any more",
+                      log_u64("from", b->last_seq + 1), log_u64("to", record.seq - 1));
+        r = batch_add(b, l->encoder, &record, &time_us, err);
+        if (r == 0 && !partitions_settled(&l->partitions, time_us))
+            *unsettled_us = time_us;
+        else if (r == 0 && streaming)
+            r = batch_send(b, l->db, false, err);
+    }
+    return r;
+}
+
+/* The plain way. *retry: the rows are good, but must go the careful way; the transaction is undone. */
+static int load_plainly(struct loader *l, struct batch_tally *tally, int64_t *unsettled_us, bool *retry,
+                        struct err *err)
+{
+    int r = begin(l, err);
+
+    if (r == 0)
+        r = db_copy_begin(l->db, BATCH_COPY_SQL, err);
+    if (r < 0)
+        return r;
+    r = fill(l, true, unsettled_us, err);
+    if (r < 0 || *unsettled_us != INT64_MIN) {
+        struct err ignored;
+
+        db_copy_end(l->db, false, &ignored);
+        *retry = r == 0;
+        return r == 0 ? db_exec(l->db, "ROLLBACK", err) : r;
+    }
+    r = batch_send(&l->batch, l->db, true, err);
+    if (r == 0)
+        r = db_copy_end(l->db, true, err);
+    if (r < 0 && r != ERR_LOST && db_error_is_data(err)) {
+        *retry = true;
+        return db_exec(l->db, "ROLLBACK", err);
+    }
+    tally->rows = l->batch.count - l->batch.unreadable;
+    if (r == 0)
+        r = batch_park_unreadable(&l->batch, l->db, l->spool, tally, err);
+    return r < 0 ? r : commit(l, tally, err);
+}
+
+/* The careful way: partitions first, then the complete batch with whatever is in it. */
+static int load_carefully(struct loader *l, struct batch_tally *tally, int64_t unsettled_us, struct err *err)
+{
+    int r = 0;
+
+    do {
+        if (unsettled_us != INT64_MIN)
+            r = partitions_make(&l->partitions, l->db, unsettled_us, err);
+        if (r == 0)
+            r = fill(l, false, &unsettled_us, err);
+    } while (r == 0 && unsettled_us != INT64_MIN);
+    if (r == 0)
+        r = begin(l, err);
+    if (r == 0)
+        r = batch_merge(&l->batch, l->db, l->spool, tally, err);
+    if (r == 0)
+        r = batch_park_unreadable(&l->batch, l->db, l->spool, tally, err);
+    return r < 0 ? r : commit(l, tally, err);
+}
+
+static int load_batch(struct loader *l, struct err *err)
+{
+    struct batch_tally tally = {0};
+    int64_t unsettled_us = INT64_MIN;
+    bool careful = l->careful;
+    int r = 0;
+
+    batch_reset(&l->batch, atomic_load(&l->position));
+    if (!careful)
+        r = load_plainly(l, &tally, &unsettled_us, &careful, err);
+    if (r == 0 && careful) {
+        tally = (struct batch_tally){0};
+        r = load_carefully(l, &tally, unsettled_us, err);
+        l->careful = r == 0 && tally.duplicates > 0;
+    }
+    if (r < 0)
+        return r;
+    atomic_store(&l->position, l->batch.last_seq);
+    spool_release(l->spool, l->batch.last_seq);
+    metric_add(METRIC_LOADER_ROWS, tally.rows);
+    metric_add(METRIC_LOADER_DUPLICATES, tally.duplicates);
+    metric_add(METRIC_LOADER_DEAD_LETTERS, tally.parked);
+    return 0;
+}
+
+/* The thread ------------------------------------------------------------------------------------------------------ */
+
+/* Waits until a batch is worth loading. True: load now. */
+static bool wait_for_records(struct loader *l)
+{
+    uint64_t position = atomic_load(&l->position);
+    struct spool_status status;
+
+    spool_wait(l->spool, position + 1, IDLE_MS);
+    spool_get_status(l->spool, &status);
+    if (status.durable_seq <= position)
+        return false;
+    if (status.durable_seq - position < l->batch.max_rows)
+        spool_wait(l->spool, position + l->batch.max_rows, GATHER_MS);
+    return true;
+}
+
+/* Between batches: partitions of a new day, and a sign of life from an idle connection. */
+static int keep_up(struct loader *l, struct err *err)
+{
+    int64_t now_us = clock_mono_us();
+    int r = partitions_make_ahead(&l->partitions, l->db, clock_wall_us(), err);
+
+    if (r == 0 && now_us - l->checked_us >= CHECK_MS * 1000) {
+        r = db_exec(l->db, "SELECT 1", err);
+        l->checked_us = now_us;
+    }
+    return r;
+}
+
+static int load_next(struct loader *l)
+{
+    struct err err = {0};
+    bool waiting = wait_for_records(l);
+    int r = 0;
+
+    if (stopping(l))
+        return 0;
+    r = keep_up(l, &err);
+    if (r == 0 && waiting) {
+        r = load_batch(l, &err);
+        if (r == 0) {
+            l->checked_us = clock_mono_us();
+            l->retry_ms = RETRY_MIN_MS;
+        }
+    }
+    if (r == ERR_CONFLICT) {
+        r = db_exec(l->db, "ROLLBACK", &err);
+        if (r == 0)
+            r = adopt_position(l, &err);
+    }
+    if (r < 0) {
+        metric_count(METRIC_LOADER_FAILURES);
+        enter_state(l, db_error_is_transient(&err) ? STATE_AWAY : STATE_FAILING, &err);
+    }
+    return r;
+}
+
+static void *loader_main(void *arg)
+{
+    struct loader *l = arg;
+
+    while (!stopping(l)) {
+        int r = l->db ? load_next(l) : connect_database(l);
+
+        if (r < 0) {
+            disconnect(l);
+            back_off(l);
+        }
+    }
+    disconnect(l);
+    metric_set(METRIC_DATABASE_UP, 0);
+    return NULL;
+}
+
+static void loader_free(struct loader *l)
+{
+    batch_release(&l->batch);
+    event_encoder_free(l->encoder);
+    pthread_cond_destroy(&l->wake);
+    pthread_mutex_destroy(&l->lock);
+    free(l->database_url);
+    free(l->instance_id);
+    free(l);
+}
+
+int loader_start(struct loader **out, const struct loader_options *options, struct err *err)
+{
+    struct loader *l = calloc(1, sizeof(*l));
+    pthread_condattr_t monotonic;
+    int r;
+
+    if (!l)
+        return err_set(err, ERR_FAILED, "could not start the loader: no memory");
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    l->spool = options->spool;
+    l->database_url = strdup(options->database_url);
+    l->instance_id = strdup(options->instance_id);
+    l->connect_timeout_ms = options->connect_timeout_ms;
+    l->partitions.days_ahead = options->partition_days_ahead;
+    l->retry_ms = RETRY_MIN_MS;
+    l->seed = (unsigned)clock_mono_us();
+    r = l->database_url && l->instance_id ? 0 : err_set(err, ERR_FAILED, "no memory");
+    if (r == 0)
+        r = event_encoder_new(&l->encoder, spool_id(l->spool), err);
+    if (r == 0)
+        r = batch_init(&l->batch, options->batch_rows ? options->batch_rows : 1, err);
+    if (r == 0 && pthread_create(&l->thread, NULL, loader_main, l) != 0)
+        r = err_set(err, ERR_FAILED, "no thread");
+    if (r < 0) {
+        loader_free(l);
+        return err_prefix(err, "could not start the loader");
+    }
+    *out = l;
+    return 0;
+}
+
+void loader_stop(struct loader *l)
+{
+    struct timespec until;
+
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->stopping = true;
+    pthread_cond_broadcast(&l->wake);
+    pthread_mutex_unlock(&l->lock);
+    spool_wake(l->spool);
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_GRACE_MS / 1000;
+    if (pthread_timedjoin_np(l->thread, NULL, &until) == ETIMEDOUT) {
+        pthread_mutex_lock(&l->lock);
+        if (l->db)
+            db_cancel(l->db);
+        pthread_mutex_unlock(&l->lock);
+        pthread_join(l->thread, NULL);
+    }
+    loader_free(l);
+}
+
+uint64_t loader_position(struct loader *l)
+{
+    return atomic_load(&l->position);
+}

@@ -1,0 +1,272 @@
+#include "store/loader_batch.h"
+
+#include "base/log.h"
+#include "store/event_record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    MAX_BYTES = 8 << 20,      /* of encoded rows; keeps memory flat when bodies are large */
+    WORTH_SENDING = 32 << 10, /* large enough to be few calls, small enough that the server starts early */
+    KEEP_CAPACITY = 24 << 20, /* one record may be larger than all the others: its memory is given back */
+};
+
+int batch_init(struct batch *b, size_t max_rows, struct err *err)
+{
+    *b = (struct batch){.max_rows = max_rows, .items = calloc(max_rows, sizeof(*b->items))};
+    return b->items ? 0 : err_set(err, ERR_FAILED, "could not make a batch of %zu rows: no memory", max_rows);
+}
+
+void batch_release(struct batch *b)
+{
+    free(b->items);
+    b->items = NULL;
+    buf_release(&b->rows);
+}
+
+void batch_reset(struct batch *b, uint64_t position)
+{
+    if (b->rows.cap > KEEP_CAPACITY)
+        buf_release(&b->rows);
+    buf_reset(&b->rows);
+    b->count = 0;
+    b->unreadable = 0;
+    b->sent = 0;
+    b->last_seq = position;
+}
+
+bool batch_full(const struct batch *b)
+{
+    return b->count == b->max_rows || b->rows.len >= MAX_BYTES;
+}
+
+int batch_add(struct batch *b, struct event_encoder *e, const struct spool_record *record, int64_t *event_time_us,
+              struct err *err)
+{
+    size_t start = b->rows.len;
+    int r = event_encode(e, &b->rows, record, event_time_us, err);
+
+    if (r < 0 && r != ERR_INVALID)
+        return r;
+    if (r == ERR_INVALID) {
+        *event_time_us = record->appended_us;
+        b->unreadable++;
+    }
+    b->items[b->count++] = (struct batch_row){record->seq, start, b->rows.len};
+    b->last_seq = record->seq;
+    return 0;
+}
+
+int batch_send(struct batch *b, struct db *db, bool last, struct err *err)
+{
+    struct buf frame = BUF_INIT;
+    int r = 0;
+
+    if (!last && b->rows.len - b->sent < WORTH_SENDING)
+        return 0;
+    if (b->sent == 0) {
+        copy_header(&frame);
+        r = db_copy_put(db, buf_span(&frame), err);
+        buf_reset(&frame);
+    }
+    if (r == 0)
+        r = db_copy_put(db, (struct span){b->rows.data + b->sent, b->rows.len - b->sent}, err);
+    b->sent = b->rows.len;
+    if (r == 0 && last) {
+        copy_trailer(&frame);
+        r = db_copy_put(db, buf_span(&frame), err);
+    }
+    buf_release(&frame);
+    return r;
+}
+
+/* Parking --------------------------------------------------------------------------------------------------------- */
+
+static void add_hex(struct buf *out, struct span bytes)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.data[i];
+
+        buf_add_char(out, digits[c >> 4]);
+        buf_add_char(out, digits[c & 15]);
+    }
+}
+
+/* Puts one record, read once more from the spool, into dead_letter with the reason. The id is a digest of place and
+ * content: parking the same record again changes nothing. */
+static int park(struct db *db, struct spool *sp, uint64_t seq, const struct err *why, struct err *err)
+{
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    struct buf hex = BUF_INIT;
+    char number[24];
+    int r = spool_reader_open(&reader, sp, seq, err);
+
+    if (r == 0)
+        r = spool_reader_next(reader, &record, err);
+    if (r < 0)
+        goto out;
+    if (r == 0 || record.seq != seq) {
+        r = err_set(err, ERR_FAILED, "could not read record %" PRIu64 " of the spool again", seq);
+        goto out;
+    }
+    buf_add_text(&hex, "\\x");
+    add_hex(&hex, record.data);
+    if (buf_failed(&hex)) {
+        r = err_set(err, ERR_FAILED, "could not park record %" PRIu64 ": no memory", seq);
+        goto out;
+    }
+    snprintf(number, sizeof(number), "%" PRIu64, seq);
+    const char *params[] = {spool_id(sp), number, buf_text(&hex), why->sqlstate[0] ? why->sqlstate : NULL, why->text};
+    r = db_query(db, NULL,
+                 "INSERT INTO chatsluice.dead_letter (dead_letter_id, spool_id, spool_seq, record, sqlstate, error) "
+                 "SELECT substr(encode(sha256(convert_to($1 || ':' || $2 || ':', 'UTF8') || $3::bytea), 'hex'), 1, 32)"
+                 "::uuid, $1::uuid, $2::bigint, $3::bytea, $4, $5 ON CONFLICT (dead_letter_id) DO NOTHING",
+                 5, params, err);
+    if (r == 0)
+        log_error("record parked in dead_letter", log_u64("seq", seq), log_str("reason", why->text));
+out:
+    spool_reader_close(reader);
+    buf_release(&hex);
+    return r;
+}
+
+/* Why the record can be no event; asked again because a batch keeps no words. */
+static int unreadable_reason(struct spool *sp, uint64_t seq, struct err *why, struct err *err)
+{
+    struct event_encoder *encoder = NULL;
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    struct buf row = BUF_INIT;
+    int64_t time_us;
+    int r = event_encoder_new(&encoder, spool_id(sp), err);
+
+    if (r == 0)
+        r = spool_reader_open(&reader, sp, seq, err);
+    if (r == 0)
+        r = spool_reader_next(reader, &record, err);
+    if (r >= 0) {
+        err_set(why, ERR_INVALID, "the record could not be read");
+        if (r == 1 && record.seq == seq)
+            event_encode(encoder, &row, &record, &time_us, why);
+        r = 0;
+    }
+    buf_release(&row);
+    spool_reader_close(reader);
+    event_encoder_free(encoder);
+    return r;
+}
+
+int batch_park_unreadable(struct batch *b, struct db *db, struct spool *sp, struct batch_tally *tally, struct err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < b->count && r == 0 && b->unreadable > 0; i++) {
+        struct err why = {0};
+
+        if (b->items[i].end > b->items[i].start)
+            continue;
+        r = unreadable_reason(sp, b->items[i].seq, &why, err);
+        if (r == 0)
+            r = park(db, sp, b->items[i].seq, &why, err);
+        tally->parked++;
+    }
+    return r;
+}
+
+/* Merging --------------------------------------------------------------------------------------------------------- */
+
+struct merge {
+    struct batch *batch;
+    struct db *db;
+    struct spool *spool;
+    struct batch_tally *tally;
+};
+
+/* Rows lo to hi-1 through the temporary table into event; *inserted tells how many were new. */
+static int merge_rows(struct merge *m, size_t lo, size_t hi, uint64_t *inserted, struct err *err)
+{
+    const struct batch *b = m->batch;
+    struct span rows = {b->rows.data + b->items[lo].start, b->items[hi - 1].end - b->items[lo].start};
+    struct buf frame = BUF_INIT;
+    struct db_result *result = NULL;
+    int r = db_copy_begin(m->db, "COPY pg_temp.event_batch (" EVENT_COLUMNS ") FROM STDIN (FORMAT binary)", err);
+
+    if (r < 0)
+        return r;
+    copy_header(&frame);
+    r = db_copy_put(m->db, buf_span(&frame), err);
+    if (r == 0)
+        r = db_copy_put(m->db, rows, err);
+    buf_reset(&frame);
+    copy_trailer(&frame);
+    if (r == 0)
+        r = db_copy_put(m->db, buf_span(&frame), err);
+    buf_release(&frame);
+    if (r == 0)
+        r = db_copy_end(m->db, true, err);
+    if (r == 0)
+        r = db_query(m->db, &result,
+                     "INSERT INTO chatsluice.event (" EVENT_COLUMNS ") SELECT " EVENT_COLUMNS
+                     " FROM pg_temp.event_batch ON CONFLICT (group_id, event_time, event_id) DO NOTHING",
+                     0, NULL, err);
+    if (r == 0) {
+        *inserted = (uint64_t)db_affected(result);
+        r = db_exec(m->db, "TRUNCATE pg_temp.event_batch", err);
+    }
+    db_result_free(result);
+    return r;
+}
+
+/* Halves the range until what PostgreSQL refuses stands alone: a poison record among n costs log2(n) tries more. */
+static int merge_range(struct merge *m, size_t lo, size_t hi, struct err *err)
+{
+    size_t readable = 0;
+    uint64_t inserted = 0;
+    struct err why = {0};
+    int r;
+
+    for (size_t i = lo; i < hi; i++)
+        readable += m->batch->items[i].end > m->batch->items[i].start;
+    if (readable == 0)
+        return 0;
+    r = db_exec(m->db, "SAVEPOINT part", err);
+    if (r < 0)
+        return r;
+    r = merge_rows(m, lo, hi, &inserted, &why);
+    if (r == 0) {
+        m->tally->rows += inserted;
+        m->tally->duplicates += readable - inserted;
+        return db_exec(m->db, "RELEASE SAVEPOINT part", err);
+    }
+    if (r == ERR_LOST || !db_error_is_data(&why)) {
+        if (err)
+            *err = why;
+        return r;
+    }
+    r = db_exec(m->db, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", err);
+    if (r == 0 && hi - lo == 1) {
+        m->tally->parked++;
+        return park(m->db, m->spool, m->batch->items[lo].seq, &why, err);
+    }
+    if (r == 0)
+        r = merge_range(m, lo, lo + (hi - lo) / 2, err);
+    if (r == 0)
+        r = merge_range(m, lo + (hi - lo) / 2, hi, err);
+    return r;
+}
+
+int batch_merge(struct batch *b, struct db *db, struct spool *sp, struct batch_tally *tally, struct err *err)
+{
+    struct merge m = {b, db, sp, tally};
+    int r;
+
+    if (b->count == 0)
+        return 0;
+    r = db_exec(db, "CREATE TEMPORARY TABLE event_batch (LIKE chatsluice.event) ON COMMIT DROP", err);
+    return r < 0 ? r : merge_range(&m, 0, b->count, err);
+}

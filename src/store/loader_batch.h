@@ -1,0 +1,53 @@
+/* loader_batch.h - rows of consecutive records and the ways they get into chatsluice.event; private to store.
+ *
+ * Life: batch_init -> (batch_reset -> batch_add... -> either batch_send... inside a COPY into event, or
+ * batch_merge -> batch_park_unreadable)... -> batch_release. The encoded rows stay, so a batch that failed one way is
+ * written another way without being read again. */
+#ifndef CHATSLUICE_STORE_LOADER_BATCH_H
+#define CHATSLUICE_STORE_LOADER_BATCH_H
+
+#include "spool/spool.h"
+#include "store/db.h"
+#include "store/event_row.h"
+
+struct batch_row {
+    uint64_t seq;
+    size_t start, end; /* in rows; equal: the record can be no event and is to be parked */
+};
+
+struct batch {
+    size_t max_rows;
+    struct batch_row *items;
+    size_t count;
+    size_t unreadable; /* of count */
+    struct buf rows;
+    size_t sent;       /* bytes of rows handed to the COPY */
+    uint64_t last_seq; /* where the spool is when this batch is in */
+};
+
+struct batch_tally {
+    uint64_t rows, duplicates, parked;
+};
+
+int batch_init(struct batch *b, size_t max_rows, struct err *err);
+void batch_release(struct batch *b);
+void batch_reset(struct batch *b, uint64_t position);
+bool batch_full(const struct batch *b);
+
+/* Encodes and adds one record; a record that can be no event is kept as a place to be parked, *event_time_us is then
+ * its time of appending. */
+int batch_add(struct batch *b, struct event_encoder *e, const struct spool_record *record, int64_t *event_time_us,
+              struct err *err);
+
+#define BATCH_COPY_SQL "COPY chatsluice.event (" EVENT_COLUMNS ") FROM STDIN (FORMAT binary)"
+
+/* Inside a COPY: sends what was added since, when it is worth a send or this is the last. */
+int batch_send(struct batch *b, struct db *db, bool last, struct err *err);
+
+/* Inside a transaction, instead of the COPY: takes any duplicate and parks any record that PostgreSQL refuses. */
+int batch_merge(struct batch *b, struct db *db, struct spool *sp, struct batch_tally *tally, struct err *err);
+
+/* Inside a transaction: parks the records that can be no event. */
+int batch_park_unreadable(struct batch *b, struct db *db, struct spool *sp, struct batch_tally *tally, struct err *err);
+
+#endif
