@@ -427,9 +427,6 @@ static int on_http_error(struct mg_connection *connection, int status, const cha
     (void)text;
     w->head_refused = true;
     switch (status) {
-    case 413:
-        refuse_early(w, connection, 431, "the head is larger than 16 KiB");
-        break;
     case 505:
         refuse_early(w, connection, 505, "only HTTP/1.0 and HTTP/1.1 are spoken");
         break;
@@ -437,7 +434,7 @@ static int on_http_error(struct mg_connection *connection, int status, const cha
         refuse_early(w, connection, 400, "Content-Length is not a number");
         break;
     default:
-        refuse_early(w, connection, 400, "the head is malformed or did not arrive in time");
+        refuse_early(w, connection, 400, "the head is malformed, larger than 16 KiB, or did not arrive in time");
     }
     return 0;
 }
