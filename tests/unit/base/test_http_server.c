@@ -347,38 +347,39 @@ static void takes_heads_up_to_16_kib(void **state)
     expect_good(port);
 }
 
-/* civetweb skips blank lines before a request without counting them: four bytes and then what an earlier, pipelined
- * request left in the thread's buffer would be a request again. */
+/* civetweb ends the head at the first blank line but then skips blanks to find the request, beyond what it received if
+ * need be: into what is left in the thread's buffer of an earlier, pipelined request, signature and all. */
 static void never_replays_an_earlier_request(void **state)
 {
+    static const char first[] =
+        "GET /first HTTP/1.1\r\nHost: t\r\nX: longer than the request behind this one is\r\n\r\n";
+    static const char secret[] = "GET /secret HTTP/1.1\r\nHost: t\r\n\r\n";
     struct http_server_options options = options_for_test();
     struct http_server *server;
     struct client victim, thief;
-    struct client_reply reply = {0};
-    unsigned before;
+    struct buf bytes = BUF_INIT;
 
     (void)state;
     options.threads = 1;
     server = start_with(&options);
     victim = client_open(http_server_port(server));
-    assert_true(
-        client_send_text(&victim, "GET /first HTTP/1.1\r\nHost: t\r\n\r\nGET /secret HTTP/1.1\r\nHost: t\r\n\r\n"));
+    buf_add_text(&bytes, first);
+    buf_add_text(&bytes, secret);
+    assert_true(client_send(&victim, bytes.data, bytes.len));
     expect(&victim, 200, "GET /first 0", false);
     expect(&victim, 200, "GET /secret 0", false);
     client_close(&victim);
 
-    before = atomic_load(&handled);
-    for (size_t blanks = 2; blanks < 40; blanks += 2) {
-        thief = client_open(http_server_port(server));
-        for (size_t i = 0; i < blanks; i += 2)
-            client_send_text(&thief, "\r\n");
-        shutdown(thief.fd, SHUT_WR);
-        if (client_read(&thief, &reply))
-            assert_int_equal(reply.status, 400);
-        client_close(&thief);
-    }
-    assert_int_equal(atomic_load(&handled), before);
-    client_reply_release(&reply);
+    buf_reset(&bytes);
+    buf_add_text(&bytes, "\r\n\r\n");
+    while (bytes.len < strlen(first))
+        buf_add_char(&bytes, ' ');
+    thief = client_open(http_server_port(server));
+    assert_true(client_send(&thief, bytes.data, bytes.len));
+    expect(&thief, 400,
+           "{\"ActionStatus\":\"FAIL\",\"ErrorCode\":400,\"ErrorInfo\":\"blank lines before the request\"}", true);
+    client_close(&thief);
+    buf_release(&bytes);
     http_server_stop(server, 5000);
 }
 
