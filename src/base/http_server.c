@@ -1,6 +1,7 @@
 #include "base/http_server.h"
 
 #include "base/clock.h"
+#include "base/http_head.h"
 #include "base/http_sockets.h"
 #include "base/log.h"
 
@@ -11,28 +12,17 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     WATCH_INTERVAL_MS = 50,   /* how late a body's deadline may be noticed */
+    CROWD_INTERVALS = 10,     /* of them between two looks for connections that wait for a thread */
     DRAIN_GRACE_MS = 1000,    /* for clients to use their open connection once more and be told that it closes */
     DRAIN_INTERVAL_MS = 5,    /* between two looks at what is left */
     HEAD_SLACK = 64,          /* civetweb's buffer is larger than any head accepted: looking behind one is safe */
     CHUNKED_STEP = 16 * 1024, /* read at a time while the length of a body is not known */
-    MAX_LENGTH_DIGITS = 18,   /* of Content-Length: fits in 63 bits whatever they are */
-};
-
-/* What the thread knows of the request it is answering. */
-struct framing {
-    const char *fault; /* why the head is refused, NULL: it is not */
-    int status;        /* the refusal's */
-    bool chunked;
-    bool expects_continue;
-    bool keep_alive; /* the client's wish, as civetweb will read it too */
-    size_t content_length;
 };
 
 struct worker {
@@ -40,7 +30,7 @@ struct worker {
     void *user; /* what thread_new gave */
     bool broken;
     const char *buffer; /* where civetweb reads heads into; learnt from the first one */
-    struct framing framing;
+    struct http_framing framing;
     bool body_read;
     bool head_refused; /* by civetweb, on the connection it is serving */
     struct buf path, body, out;
@@ -59,6 +49,7 @@ struct http_server {
     atomic_bool started;
 
     atomic_uint in_flight, connections, worker_count;
+    atomic_int waiting; /* connections without a thread, less those already asked to make room */
     atomic_bool draining;
 
     pthread_t watch;
@@ -96,26 +87,51 @@ static bool body_watch_end(struct worker *w)
     return expired;
 }
 
+static void watch_bodies(struct http_server *server, int64_t now_us)
+{
+    for (unsigned i = 0; i < server->options.threads; i++) {
+        struct worker *w = &server->workers[i];
+
+        pthread_mutex_lock(&w->lock);
+        if (w->body_deadline_us && now_us >= w->body_deadline_us && !w->body_expired) {
+            w->body_expired = true;
+            http_sockets_end_input_of(&server->address, &w->body_peer);
+        }
+        pthread_mutex_unlock(&w->lock);
+    }
+}
+
+/* A connection has its thread to itself until it closes, so one more than there are threads would never be answered.
+ * For each that waits, one reply will close its connection. */
+static void watch_crowd(struct http_server *server)
+{
+    unsigned threads = server->options.threads, open = 0;
+
+    if (atomic_load(&server->connections) >= threads)
+        open = http_sockets_connections(&server->address, false);
+    if (open > threads)
+        log_warn("more connections than threads", log_u64("threads", threads), log_u64("connections", open));
+    atomic_store(&server->waiting, open > threads ? (int)(open - threads) : 0);
+}
+
+static bool must_make_room(struct http_server *server)
+{
+    return atomic_load(&server->waiting) > 0 && atomic_fetch_sub(&server->waiting, 1) > 0;
+}
+
 static void *watch_run(void *arg)
 {
     struct http_server *server = arg;
 
     pthread_mutex_lock(&server->watch_lock);
-    while (!server->watch_stopping) {
+    for (unsigned interval = 0; !server->watch_stopping; interval++) {
         int64_t now_us = clock_mono_us();
         int64_t wake_us = now_us + WATCH_INTERVAL_MS * 1000;
         struct timespec wake = {.tv_sec = wake_us / 1000000, .tv_nsec = wake_us % 1000000 * 1000};
 
-        for (unsigned i = 0; i < server->options.threads; i++) {
-            struct worker *w = &server->workers[i];
-
-            pthread_mutex_lock(&w->lock);
-            if (w->body_deadline_us && now_us >= w->body_deadline_us && !w->body_expired) {
-                w->body_expired = true;
-                http_sockets_end_input_of(&server->address, &w->body_peer);
-            }
-            pthread_mutex_unlock(&w->lock);
-        }
+        watch_bodies(server, now_us);
+        if (interval % CROWD_INTERVALS == 0)
+            watch_crowd(server);
         pthread_cond_timedwait(&server->watch_wake, &server->watch_lock, &wake);
     }
     pthread_mutex_unlock(&server->watch_lock);
@@ -136,7 +152,7 @@ static enum http_body body_refuse(struct worker *w, struct http_reply *reply, en
  * ended before. -1: its framing is broken. */
 static int body_read_all(const struct worker *w, struct mg_connection *connection, struct buf *body)
 {
-    const struct framing *framing = &w->framing;
+    const struct http_framing *framing = &w->framing;
     size_t limit = framing->chunked ? w->server->options.max_body_bytes + 1 : framing->content_length;
 
     while (body->len < limit) {
@@ -191,117 +207,21 @@ enum http_body http_read_body(const struct http_request *request, struct buf *bo
     return body_refuse(w, reply, HTTP_BODY_BAD_FRAMING, 400, "the chunked body is malformed or ends early");
 }
 
-/* Heads ---------------------------------------------------------------------------------------------------------- */
+/* Heads --------------------------------------------------------------------------------------------------------------
+ */
 
-/* Whether a comma-separated list, as in Connection, names option. */
-static bool list_names(const char *list, const char *option)
+static void head_judge(struct worker *w, const struct mg_request_info *info)
 {
-    size_t len = strlen(option);
-
-    while (*list) {
-        size_t word = strcspn(list, ", \t");
-
-        if (word == len && strncasecmp(list, option, len) == 0)
-            return true;
-        list += word;
-        list += strspn(list, ", \t");
-    }
-    return false;
-}
-
-static bool content_length_of(const char *value, size_t *out)
-{
-    struct span digits = {value, strlen(value)};
-    unsigned long long n;
-
-    while (digits.len > 0 && digits.data[digits.len - 1] == ' ')
-        digits.len--;
-    if (digits.len > MAX_LENGTH_DIGITS || !span_to_u64(digits, &n))
-        return false;
-    *out = (size_t)n;
-    return true;
-}
-
-/* civetweb stops at a header line it cannot read (folded, empty name, a stray CR) and silently ignores the rest, a
- * Content-Length included; it takes bare LF and a blank before the colon, which a proxy in front may read otherwise;
- * and with blank lines before a request it parses what an earlier request left in its buffer. So a head must stand in
- * the buffer exactly as RFC 9112 writes it. civetweb puts NULs over the CR LF of each line and over the last LF. */
-static const char *head_layout_fault(struct worker *w, const struct mg_request_info *info)
-{
-    const char *line_end = info->http_version + strlen(info->http_version);
+    struct http_head head = {.method = info->request_method, .version = info->http_version};
 
     if (!w->buffer || info->request_method < w->buffer)
         w->buffer = info->request_method;
-    if (info->request_method != w->buffer)
-        return "blank lines before the request";
-    if (info->num_headers > HTTP_MAX_HEADERS)
-        return "more than 63 headers";
-    for (int i = 0; i < info->num_headers; i++) {
-        const struct mg_header *header = &info->http_headers[i];
-        const char *name_end = header->name + strlen(header->name);
-
-        if (header->name != line_end + 2)
-            return "a line of the head does not end with CR LF";
-        if (header->value > name_end + 1 && name_end[1] == '\0')
-            return "a blank before the colon of a header";
-        line_end = header->value + strlen(header->value);
-        if (line_end + 4 > w->buffer + HTTP_MAX_HEAD)
-            return "the head is larger than 16 KiB";
-        if (line_end[1] != '\0')
-            return "a line of the head does not end with CR LF";
+    head.buffer = w->buffer;
+    for (; head.count < (size_t)info->num_headers && head.count <= HTTP_MAX_HEADERS; head.count++) {
+        head.headers[head.count].name = info->http_headers[head.count].name;
+        head.headers[head.count].value = info->http_headers[head.count].value;
     }
-    if (info->num_headers > 0 && (line_end[2] != '\r' || line_end[3] != '\0'))
-        return "a malformed header line";
-    return NULL;
-}
-
-static void head_read(struct worker *w, const struct mg_request_info *info)
-{
-    struct framing *f = &w->framing;
-    bool http_1_1 = strcmp(info->http_version, "1.1") == 0, upgrade = false;
-    unsigned lengths = 0, encodings = 0, hosts = 0;
-
-    *f = (struct framing){.status = 400, .keep_alive = http_1_1};
-    f->fault = head_layout_fault(w, info);
-    for (int i = 0; i < info->num_headers && !f->fault; i++) {
-        const char *name = info->http_headers[i].name, *value = info->http_headers[i].value;
-
-        if (strcasecmp(name, "Host") == 0) {
-            hosts++;
-        } else if (strcasecmp(name, "Content-Length") == 0) {
-            lengths++;
-            if (!content_length_of(value, &f->content_length))
-                f->fault = "Content-Length is not a number";
-        } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
-            encodings++;
-            f->chunked = true;
-            if (strcasecmp(value, "chunked") != 0)
-                f->fault = "Transfer-Encoding other than chunked";
-        } else if (strcasecmp(name, "Connection") == 0) {
-            f->keep_alive = list_names(value, "keep-alive") && !list_names(value, "close");
-        } else if (strcasecmp(name, "Expect") == 0) {
-            f->expects_continue = http_1_1;
-            if (strcasecmp(value, "100-continue") != 0) {
-                f->fault = "Expect other than 100-continue";
-                f->status = 417;
-            }
-        } else if (strcasecmp(name, "Upgrade") == 0) {
-            upgrade = true; /* not taken up, which is allowed; civetweb closes the connection */
-        }
-    }
-    f->keep_alive = f->keep_alive && !upgrade;
-    if (f->fault)
-        return;
-    if (hosts > 1 || (http_1_1 && hosts == 0))
-        f->fault = "exactly one Host header is required";
-    else if (lengths > 1)
-        f->fault = "repeated Content-Length";
-    else if (encodings > 1)
-        f->fault = "repeated Transfer-Encoding";
-    else if (lengths > 0 && encodings > 0)
-        f->fault = "both Content-Length and Transfer-Encoding";
-    else if (encodings > 0 && !http_1_1)
-        f->fault = "Transfer-Encoding in an HTTP/1.0 request";
+    http_head_judge(&head, &w->framing);
 }
 
 static bool path_read(struct worker *w, const char *raw, struct span *path)
@@ -383,7 +303,7 @@ static int on_request(struct mg_connection *connection)
 
     atomic_fetch_add(&server->in_flight, 1);
     w->body_read = false;
-    head_read(w, info);
+    head_judge(w, info);
     if (w->framing.fault) {
         refuse_early(w, connection, w->framing.status, w->framing.fault);
     } else if (!path_read(w, info->local_uri_raw, &path)) {
@@ -410,7 +330,7 @@ static int on_request(struct mg_connection *connection)
         }
         if (!w->body_read && (w->framing.chunked || w->framing.content_length > 0))
             reply.close = true; /* what nobody read must not be taken for the next request */
-        if (!w->framing.keep_alive || atomic_load(&server->draining))
+        if (!w->framing.keep_alive || atomic_load(&server->draining) || must_make_room(server))
             reply.close = true;
         reply_send(w, connection, &reply, !span_is(request.method, "HEAD"));
     }
@@ -544,49 +464,32 @@ static int context_start(struct http_server *server, struct err *err)
     char threads[16], keep_alive[24], request_timeout[24], max_head[16];
     /* The time a connection may take for its first head, also if it says nothing at all: as long as an idle one. */
     int64_t first_head_ms = o->keep_alive_ms > o->body_timeout_ms ? o->keep_alive_ms : o->body_timeout_ms;
+    /* clang-format off */
     const char *settings[] = {
-        "listening_ports",
-        o->listen,
-        "num_threads",
-        threads,
-        "tcp_nodelay",
-        "1",
-        "enable_keep_alive",
-        "yes",
-        "keep_alive_timeout_ms",
-        keep_alive,
-        "request_timeout_ms",
-        request_timeout,
-        "max_request_size",
-        max_head,
-        "connection_queue",
-        "64",
-        "listen_backlog",
-        "512",
-        "decode_url",
-        "no", /* done here, strictly */
-        "decode_query_string",
-        "no",
-        "allow_sendfile_call",
-        "no",
-        "enable_directory_listing",
-        "no",
-        "index_files",
-        "",
-        "cgi_pattern",
-        "",
-        "ssi_pattern",
-        "",
-        "access_control_allow_origin",
-        "",
-        "access_control_allow_methods",
-        "",
-        "access_control_allow_headers",
-        "",
-        "enable_auth_domain_check",
-        "no",
+        "listening_ports", o->listen,
+        "num_threads", threads,
+        "tcp_nodelay", "1",
+        "enable_keep_alive", "yes",
+        "keep_alive_timeout_ms", keep_alive,
+        "request_timeout_ms", request_timeout,
+        "max_request_size", max_head,
+        "connection_queue", "64",
+        "listen_backlog", "512",
+        "decode_url", "no", /* done here, strictly */
+        "decode_query_string", "no",
+        /* What on_request() never lets it come to, switched off as well: files, scripts, CORS, authorization. */
+        "allow_sendfile_call", "no",
+        "enable_directory_listing", "no",
+        "index_files", "",
+        "cgi_pattern", "",
+        "ssi_pattern", "",
+        "access_control_allow_origin", "",
+        "access_control_allow_methods", "",
+        "access_control_allow_headers", "",
+        "enable_auth_domain_check", "no",
         NULL,
     };
+    /* clang-format on */
     struct mg_server_port port;
 
     snprintf(threads, sizeof(threads), "%u", o->threads);

@@ -7,8 +7,8 @@
  * reply leaves in one send with exact Content-Length. TLS is never spoken: it ends at the proxy in front.
  *
  * Threads: one per open connection, idle ones included; the handler runs on them, several at a time. A connection more
- *          than there are threads waits, unanswered, until another closes: options.threads is the limit to plan with.
- */
+ *          than there are threads waits; half a second later replies begin to close their connections in its favour. So
+ *          options.threads is the number of connections to plan with; idle ones give way only at keep_alive_ms. */
 #ifndef CHATSLUICE_BASE_HTTP_SERVER_H
 #define CHATSLUICE_BASE_HTTP_SERVER_H
 

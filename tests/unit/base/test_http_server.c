@@ -556,6 +556,32 @@ static void stops_without_losing_a_reply(void **state)
     assert_int_equal(atomic_load(&opened), atomic_load(&closed));
 }
 
+/* Two busy connections hold both threads; whoever comes later is answered nevertheless. */
+static void makes_room_for_more_connections_than_threads(void **state)
+{
+    struct http_server_options options = options_for_test();
+    struct load loads[2];
+    struct http_server *server;
+    unsigned rounds = 0;
+
+    (void)state;
+    options.threads = 2;
+    server = start_with(&options);
+    atomic_store(&loads_connected, 0);
+    for (size_t i = 0; i < 2; i++) {
+        loads[i] = (struct load){.port = http_server_port(server)};
+        pthread_create(&loads[i].thread, NULL, load_run, &loads[i]);
+    }
+    while (http_server_connections(server) < 2 && rounds++ < 10000)
+        clock_sleep_ms(1);
+    expect_good(http_server_port(server)); /* one of the two has been told to close */
+    http_server_stop(server, 20000);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(loads[i].thread, NULL);
+        assert_true(loads[i].answered_last);
+    }
+}
+
 static void refuses_addresses_it_must_not_take(void **state)
 {
     static const char *const bad[] = {"",
@@ -739,6 +765,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(gives_a_body_until_its_deadline),
         cmocka_unit_test_setup_teardown(bounds_the_body, start, stop),
         cmocka_unit_test(stops_without_losing_a_reply),
+        cmocka_unit_test(makes_room_for_more_connections_than_threads),
         cmocka_unit_test_setup_teardown(refuses_addresses_it_must_not_take, start, stop),
         cmocka_unit_test(answers_503_on_a_thread_without_memory),
         cmocka_unit_test(reads_query_parameters),
