@@ -424,9 +424,6 @@ static void falls_back_when_its_own_deadline_has_passed(void **state)
     assert_int_equal(record.decided_by, DECIDED_DEADLINE);
     assert_int_equal(record.action, ACTION_DISCARD);
     assert_non_null(record.hits_json.data);
-
-    service_ask(s, AFTER, span_of(MESSAGE(AFTER, "hello")), &reply);
-    expect_error(&reply, 503, "durable");
     client_reply_release(&reply);
     buf_release(&bytes);
 }
