@@ -1,20 +1,24 @@
 /* rule_source.h - the thread that keeps this process on the published rule revision: polls the database, compiles a
  * new set off the request path, swaps it in, saves it as the last good one, acknowledges it in rule_ack, and keeps the
  * row of this process in table instance fresh. A revision that does not compile leaves the running set and is
- * acknowledged with its error. */
+ * acknowledged with its error.
+ *
+ * Rhythm: one look each poll_interval_ms, the row in instance every five seconds. Without the database the set in the
+ * slot stays in force and the thread tries again, growing to 5 s, with jitter. Options are copied. */
 #ifndef CHATSLUICE_STORE_RULE_SOURCE_H
 #define CHATSLUICE_STORE_RULE_SOURCE_H
 
 #include "base/err.h"
 #include "rules/ruleset.h"
+#include "spool/spool.h"
 
 struct rule_source;
 
 struct rule_source_options {
     struct ruleset_slot *slot;
     const char *database_url;
-    const char *instance_id;
-    const char *spool_id;
+    const char *instance_id; /* a UUID made anew at each start of the process */
+    struct spool *spool;     /* its id and backlog go into table instance; NULL: none, as in tests */
     const char *cache_directory;
     int64_t poll_interval_ms;
     int64_t connect_timeout_ms;
@@ -22,6 +26,7 @@ struct rule_source_options {
 
 int rule_source_start(struct rule_source **out, const struct rule_source_options *options, struct err *err);
 void rule_source_poll_now(struct rule_source *source); /* SIGHUP */
-void rule_source_stop(struct rule_source *source);     /* NULL is fine */
+/* Waits for what is under way, at most a compilation or connect_timeout_ms. NULL is fine. */
+void rule_source_stop(struct rule_source *source);
 
 #endif

@@ -1,0 +1,291 @@
+#include "store/rule_source.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/rule_store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000, NUMBER_TEXT = 24 };
+
+struct rule_source {
+    /* fixed once started */
+    struct ruleset_slot *slot;
+    struct spool *spool;
+    char *database_url, *instance_id, *cache_directory;
+    int64_t poll_interval_ms, connect_timeout_ms;
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* guards the next three */
+    pthread_cond_t wake;
+    bool stopping, asked;
+
+    /* the thread's own */
+    struct db *db;
+    unsigned random;
+    int64_t retry_ms;
+    int64_t heartbeat_us; /* when the next one is due */
+    uint64_t seen;        /* the revision last looked at, taken or refused; 0: none */
+    char seen_checksum[RULESET_CHECKSUM];
+    bool acknowledge; /* seen is still to be acknowledged, with this error (text "": none) */
+    struct err refusal;
+};
+
+/* Taking a revision ----------------------------------------------------------------------------------------------- */
+
+static void refuse(struct rule_source *s, const char *why)
+{
+    metric_count(METRIC_RULE_RELOAD_FAILURES);
+    err_set(&s->refusal, ERR_USAGE, "%s", why);
+    log_error("rule revision refused, the running one stays", log_u64("revision", s->seen),
+              log_str("why", s->refusal.text));
+}
+
+static void take(struct rule_source *s, struct ruleset *set, const struct rule_document *doc)
+{
+    struct err err;
+
+    ruleset_slot_put(s->slot, set);
+    metric_set(METRIC_RULE_REVISION, (int64_t)s->seen);
+    metric_count(METRIC_RULE_RELOADS);
+    s->refusal.text[0] = '\0';
+    log_info("rule revision in force", log_u64("revision", s->seen), log_u64("rules", ruleset_rule_count(set)),
+             log_u64("terms", ruleset_term_count(set)), log_str("checksum", ruleset_checksum(set)));
+    if (ruleset_save(set, doc, s->cache_directory, &err) < 0)
+        log_warn("could not save the rules for a start without the database", log_str("why", err.text));
+}
+
+/* Compiles the text of revision s->seen and takes it, or says why not. */
+static void compile(struct rule_source *s, struct span document)
+{
+    struct faults faults = FAULTS_INIT;
+    struct rule_document *doc = rule_document_new();
+    struct ruleset *set = NULL;
+    char source[64];
+
+    snprintf(source, sizeof(source), "rule_revision %" PRIu64, s->seen);
+    if (doc && rule_document_read_text(doc, source, document, &faults) == 0 && rule_document_check(doc, &faults) == 0)
+        ruleset_compile(&set, doc, s->seen, s->cache_directory, &faults);
+    if (set && strcmp(ruleset_checksum(set), s->seen_checksum) == 0)
+        take(s, set, doc);
+    else if (set)
+        refuse(s, "the document does not have the checksum it was published with");
+    else
+        refuse(s, faults.count > 0 ? buf_text(&faults.text) : "out of memory");
+    s->acknowledge = true;
+    ruleset_unref(set);
+    rule_document_free(doc);
+    faults_release(&faults);
+}
+
+/* The set read from disk at the start may be the published one already. */
+static bool is_running(struct rule_source *s, uint64_t revision, const char *checksum)
+{
+    struct ruleset *set = ruleset_slot_get(s->slot);
+    bool same = set && ruleset_revision(set) == revision && strcmp(ruleset_checksum(set), checksum) == 0;
+
+    ruleset_unref(set);
+    return same;
+}
+
+static int look(struct rule_source *s, struct err *err)
+{
+    struct buf checksum = BUF_INIT, document = BUF_INIT;
+    uint64_t revision = 0;
+    int r = rule_store_current(s->db, &revision, &checksum, NULL, err);
+
+    if (r < 0 || revision == 0 || (revision == s->seen && strcmp(s->seen_checksum, buf_text(&checksum)) == 0))
+        goto out;
+    bool running = is_running(s, revision, buf_text(&checksum));
+    if (!running && (r = rule_store_current(s->db, &revision, &checksum, &document, err)) < 0)
+        goto out;
+    s->seen = revision;
+    snprintf(s->seen_checksum, sizeof(s->seen_checksum), "%s", buf_text(&checksum));
+    if (running) {
+        s->acknowledge = true;
+        s->refusal.text[0] = '\0';
+    } else {
+        compile(s, buf_span(&document));
+    }
+    s->heartbeat_us = 0; /* the row of this process names the new revision at once */
+out:
+    buf_release(&document);
+    buf_release(&checksum);
+    return r;
+}
+
+/* This process in table instance ---------------------------------------------------------------------------------- */
+
+static int heartbeat(struct rule_source *s, struct err *err)
+{
+    char host[256] = "", pid[NUMBER_TEXT], revision[NUMBER_TEXT], records[NUMBER_TEXT], oldest[NUMBER_TEXT];
+    struct spool_status status = {0};
+    struct ruleset *set = ruleset_slot_get(s->slot);
+    const char *params[] = {s->instance_id, host, pid, CHATSLUICE_VERSION, status.id, revision, records, oldest};
+
+    if (s->spool)
+        spool_get_status(s->spool, &status);
+    gethostname(host, sizeof(host) - 1);
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    snprintf(revision, sizeof(revision), "%" PRIu64, set ? ruleset_revision(set) : 0);
+    snprintf(records, sizeof(records), "%" PRIu64, status.durable_seq - status.released_seq);
+    snprintf(oldest, sizeof(oldest), "%" PRId64,
+             status.oldest_us > 0 ? (clock_wall_us() - status.oldest_us) / 1000000 : 0);
+    ruleset_unref(set);
+    int r = db_query(s->db, NULL,
+                     "INSERT INTO chatsluice.instance (instance_id, host, pid, version, spool_id, revision,"
+                     " spool_records, spool_oldest_seconds)"
+                     " VALUES ($1, $2, $3::integer, $4, $5, $6::bigint, $7::bigint, $8::bigint)"
+                     " ON CONFLICT (instance_id) DO UPDATE SET revision = excluded.revision,"
+                     " spool_records = excluded.spool_records, spool_oldest_seconds = excluded.spool_oldest_seconds,"
+                     " seen_at = now()",
+                     8, params, err);
+    return r < 0 ? err_prefix(err, "could not write table instance") : 0;
+}
+
+static void remove_instance(struct rule_source *s)
+{
+    const char *params[] = {s->instance_id};
+
+    if (s->db && db_alive(s->db))
+        db_query(s->db, NULL, "DELETE FROM chatsluice.instance WHERE instance_id = $1", 1, params, NULL);
+}
+
+/* The thread ------------------------------------------------------------------------------------------------------ */
+
+static int step(struct rule_source *s, struct err *err)
+{
+    int r = 0;
+
+    if (s->db && !db_alive(s->db)) {
+        db_close(s->db);
+        s->db = NULL;
+    }
+    if (!s->db)
+        r = db_open(&s->db, s->database_url, "chatsluice rules", s->connect_timeout_ms, err);
+    if (r == 0)
+        r = look(s, err);
+    if (r == 0 && s->acknowledge) {
+        r = rule_store_acknowledge(s->db, s->seen, s->instance_id, s->refusal.text[0] ? s->refusal.text : NULL, err);
+        s->acknowledge = r < 0;
+    }
+    if (r == 0 && clock_mono_us() >= s->heartbeat_us) {
+        r = heartbeat(s, err);
+        s->heartbeat_us = clock_mono_us() + (int64_t)HEARTBEAT_MS * 1000;
+    }
+    return r;
+}
+
+/* Waits ms, or until somebody asks or stops. False when the thread is to end. */
+static bool pause_for(struct rule_source *s, int64_t ms)
+{
+    struct timespec until;
+    bool go_on;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping && !s->asked && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+        continue;
+    s->asked = false;
+    go_on = !s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    return go_on;
+}
+
+static void *run(void *arg)
+{
+    struct rule_source *s = arg;
+    int64_t wait_ms;
+    struct err err;
+
+    do {
+        wait_ms = s->poll_interval_ms;
+        if (step(s, &err) == 0) {
+            s->retry_ms = RETRY_FIRST_MS;
+        } else {
+            log_warn("rule source cannot use the database, the running rules stay", log_str("why", err.text));
+            wait_ms = s->retry_ms / 2 + rand_r(&s->random) % (s->retry_ms / 2 + 1);
+            s->retry_ms = s->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : s->retry_ms * 2;
+        }
+    } while (pause_for(s, wait_ms));
+    remove_instance(s);
+    return NULL;
+}
+
+static void release(struct rule_source *s)
+{
+    db_close(s->db);
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s->database_url);
+    free(s->instance_id);
+    free(s->cache_directory);
+    free(s);
+}
+
+int rule_source_start(struct rule_source **out, const struct rule_source_options *options, struct err *err)
+{
+    struct rule_source *s = calloc(1, sizeof(*s));
+    pthread_condattr_t attributes;
+
+    if (!s)
+        return err_set(err, ERR_FAILED, "could not start the rule source: out of memory");
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    s->slot = options->slot;
+    s->spool = options->spool;
+    s->database_url = strdup(options->database_url);
+    s->instance_id = strdup(options->instance_id);
+    s->cache_directory = strdup(options->cache_directory);
+    s->poll_interval_ms = options->poll_interval_ms;
+    s->connect_timeout_ms = options->connect_timeout_ms;
+    s->retry_ms = RETRY_FIRST_MS;
+    s->random = (unsigned)clock_mono_us();
+    if (!s->database_url || !s->instance_id || !s->cache_directory) {
+        release(s);
+        return err_set(err, ERR_FAILED, "could not start the rule source: out of memory");
+    }
+    errno = pthread_create(&s->thread, NULL, run, s);
+    if (errno != 0) {
+        err_set_errno(err, ERR_FAILED, "could not start the rule source");
+        release(s);
+        return ERR_FAILED;
+    }
+    *out = s;
+    return 0;
+}
+
+void rule_source_poll_now(struct rule_source *s)
+{
+    pthread_mutex_lock(&s->lock);
+    s->asked = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void rule_source_stop(struct rule_source *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+    release(s);
+}
