@@ -173,7 +173,7 @@ static int step(struct rule_source *s, struct err *err)
         r = look(s, err);
     if (r == 0 && s->acknowledge) {
         r = rule_store_acknowledge(s->db, s->seen, s->instance_id, s->refusal.text[0] ? s->refusal.text : NULL, err);
-        s->acknowledge = r < 0;
+        s->acknowledge = r < 0 && !db_error_is_data(err); /* words PostgreSQL refuses will not get better */
     }
     if (r == 0 && clock_mono_us() >= s->heartbeat_us) {
         r = heartbeat(s, err);

@@ -1,0 +1,53 @@
+/* check.c - configuration and rules are read as serve and publish would, and every fault is named. */
+#include "cli/cli.h"
+
+static void check_rules(const struct cli *cli, struct faults *faults)
+{
+    size_t before = faults->count;
+    struct rule_document *doc = cli_read_rules(&cli->arguments, faults);
+    struct ruleset *set = NULL;
+
+    if (doc && ruleset_compile(&set, doc, 0, NULL, faults) == 0)
+        printf("rules: fine, %zu rules, %zu terms\n", ruleset_rule_count(set), ruleset_term_count(set));
+    else if (faults->count == before)
+        faults_add(faults, "rules", 0, 0, "they could not be compiled");
+    ruleset_unref(set);
+    rule_document_free(doc);
+}
+
+static int print_defaults(const struct cli *cli)
+{
+    struct buf out = BUF_INIT;
+
+    config_print_defaults(&out);
+    int status = cli_print(cli, &out);
+    buf_release(&out);
+    return status;
+}
+
+int cli_check(struct cli *cli)
+{
+    bool defaults = false;
+    const struct cli_option options[] = {
+        {"defaults", CLI_FLAG, &defaults, NULL, "print every key with its default instead"}, {0}};
+    struct faults faults = FAULTS_INIT;
+    struct config *config = NULL;
+
+    if (!cli_options(cli, options))
+        return cli->status;
+    if (defaults)
+        return print_defaults(cli);
+
+    const char *path = cli_config_path(cli);
+    if (config_load(&config, path, &faults) == 0)
+        printf("%s: fine\n", path ? path : "environment");
+    if (cli->arguments.count > 0)
+        check_rules(cli, &faults);
+    cli_print_faults(&faults);
+    if (faults.count > 0)
+        cli_fail(cli, "%zu fault%s", faults.count, faults.count == 1 ? "" : "s");
+    int status = faults.count > 0 ? CLI_FAILED : CLI_FINE;
+    config_free(config);
+    faults_release(&faults);
+    return status;
+}

@@ -1,0 +1,347 @@
+#include "cli/cli.h"
+
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SYSTEM_CONFIG "/etc/chatsluice/chatsluice.yaml"
+#define LOCAL_CONFIG  "config/chatsluice.yaml"
+
+const struct cli_command cli_commands[] = {
+    {"serve", NULL, "receive, judge, spool and load: the one long-running process",
+     "SIGHUP reads the configuration again and looks for new rules. SIGTERM and SIGINT answer what is under way, then\n"
+     "end; a second one ends at once.",
+     cli_serve},
+    {"check", "[RULES.yaml...]", "read configuration and rule files and name every fault in them", NULL, cli_check},
+    {"migrate", NULL, "bring the database to the schema of this version", NULL, cli_migrate},
+    {"rules import", "FILE...", "put rule files into the database's tables",
+     "Rules and lists of the files are added or replaced. Nothing changes for the rooms until `rules publish`.",
+     cli_rules_import},
+    {"rules export", "[FILE]", "write the database's tables as a rule file", NULL, cli_rules_export},
+    {"rules list", NULL, "list the rules and term lists of the database, and the revision in force", NULL,
+     cli_rules_list},
+    {"rules publish", NULL, "make the tables' content the revision in force",
+     "All of it is compiled and its examples are run first; one that fails publishes nothing.", cli_rules_publish},
+    {"rules try", NULL, "judge texts from standard input, one a line",
+     "By rule files, for which no database is needed, or else by the revision in force.", cli_rules_try},
+    {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
+    {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},
+    {"spool export", NULL, "print the records of the spool as JSON, one a line", NULL, cli_spool_export},
+    {0},
+};
+
+/* Finding the command --------------------------------------------------------------------------------------------- */
+
+static void print_commands(FILE *to)
+{
+    fputs("usage: chatsluice COMMAND [OPTION...]\n\n", to);
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        fprintf(to, "  %-14s  %s\n", c->name, c->summary);
+    fputs("\n  COMMAND --help  says more about one\n"
+          "  --version       prints the version\n"
+          "\nEvery command takes --config FILE; left out, it is " LOCAL_CONFIG " or else\n" SYSTEM_CONFIG ".\n",
+          to);
+}
+
+/* The command whose name argv begins with, and the number of words it has. */
+static const struct cli_command *find_command(int argc, char **argv, int *words)
+{
+    for (const struct cli_command *c = cli_commands; c->name; c++) {
+        size_t len = strcspn(c->name, " ");
+        bool two = c->name[len] == ' ';
+        if (strncmp(c->name, argv[0], len) == 0 && argv[0][len] == '\0' &&
+            (!two || (argc > 1 && strcmp(c->name + len + 1, argv[1]) == 0))) {
+            *words = two ? 2 : 1;
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(int argc, char **argv)
+{
+    const char *names[sizeof(cli_commands) / sizeof(*cli_commands)];
+    size_t count = 0;
+    char words[64];
+    bool group = false;
+
+    for (const struct cli_command *c = cli_commands; c->name; c++) {
+        names[count++] = c->name;
+        size_t len = strcspn(c->name, " ");
+        group = group || (c->name[len] == ' ' && strlen(argv[0]) == len && strncmp(c->name, argv[0], len) == 0);
+    }
+    bool second = argc > 1 && argv[1][0] != '-';
+    snprintf(words, sizeof(words), "%s%s%s", argv[0], group && second ? " " : "", group && second ? argv[1] : "");
+    if (group && !second) {
+        FILE *to = argc > 1 && strcmp(argv[1], "--help") == 0 ? stdout : stderr;
+        for (const struct cli_command *c = cli_commands; c->name; c++)
+            if (strncmp(c->name, argv[0], strlen(argv[0])) == 0 && c->name[strlen(argv[0])] == ' ')
+                fprintf(to, "  chatsluice %-14s  %s\n", c->name, c->summary);
+        return to == stdout ? CLI_FINE : CLI_USAGE;
+    }
+    const char *near = faults_suggest(words, names, count);
+    fprintf(stderr, "chatsluice: \"%s\" is no command", words);
+    if (near)
+        fprintf(stderr, "; did you mean \"%s\"?\n", near);
+    else
+        fputs("; `chatsluice --help` lists them\n", stderr);
+    return CLI_USAGE;
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct cli cli = {0};
+    int words;
+
+    if (argc < 2) {
+        print_commands(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_commands(stdout);
+        return CLI_FINE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("chatsluice " CHATSLUICE_VERSION);
+        return CLI_FINE;
+    }
+    cli.command = find_command(argc - 1, argv + 1, &words);
+    if (!cli.command)
+        return unknown_command(argc - 1, argv + 1);
+    cli.argc = argc - 1 - words;
+    cli.argv = argv + 1 + words;
+    return cli.command->run(&cli);
+}
+
+/* Options --------------------------------------------------------------------------------------------------------- */
+
+static void print_option(const char *name, const char *value, const char *help)
+{
+    char left[40];
+
+    snprintf(left, sizeof(left), "--%s%s%s", name, value ? " " : "", value ? value : "");
+    printf("  %-18s  %s\n", left, help);
+}
+
+static void print_help(const struct cli *cli, const struct cli_option *options)
+{
+    const struct cli_command *c = cli->command;
+
+    printf("usage: chatsluice %s [OPTION...]%s%s\n\n%s\n", c->name, c->arguments ? " " : "",
+           c->arguments ? c->arguments : "", c->summary);
+    if (c->details)
+        printf("%s\n", c->details);
+    putchar('\n');
+    for (const struct cli_option *o = options; o->name; o++)
+        print_option(o->name, o->value, o->help);
+    print_option("config", "FILE", "the configuration, else " LOCAL_CONFIG " or " SYSTEM_CONFIG);
+    print_option("help", NULL, "this text");
+}
+
+static const struct cli_option *find_option(const struct cli_option *options, const char *name, size_t len)
+{
+    for (const struct cli_option *o = options; o->name; o++)
+        if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
+            return o;
+    return NULL;
+}
+
+static int unknown_option(const struct cli *cli, const struct cli_option *options, const char *word, size_t len)
+{
+    const char *names[32] = {"config", "help"};
+    size_t count = 2;
+    char name[64];
+
+    for (const struct cli_option *o = options; o->name && count < 32; o++)
+        names[count++] = o->name;
+    snprintf(name, sizeof(name), "%.*s", (int)len, word);
+    const char *near = faults_suggest(name, names, count);
+    if (near)
+        return cli_usage(cli, "there is no option --%s; did you mean --%s?", name, near);
+    return cli_usage(cli, "there is no option --%s", name);
+}
+
+static bool add_file(const struct cli *cli, struct cli_files *files, const char *name)
+{
+    if (files->count == CLI_MAX_FILES) {
+        cli_usage(cli, "at most %d files are possible", CLI_MAX_FILES);
+        return false;
+    }
+    files->items[files->count++] = name;
+    return true;
+}
+
+/* The option at argv[*at], with its values; *at moves past them. */
+static bool read_option(struct cli *cli, const struct cli_option *options, int *at)
+{
+    const struct cli_option config = {"config", CLI_TEXT, &cli->config_path, "FILE", ""};
+    const char *word = cli->argv[(*at)++] + 2;
+    size_t len = strcspn(word, "=");
+    const char *value = word[len] == '=' ? word + len + 1 : NULL;
+    const struct cli_option *o =
+        len == 6 && strncmp(word, "config", 6) == 0 ? &config : find_option(options, word, len);
+
+    cli->status = CLI_USAGE;
+    if (!o)
+        return unknown_option(cli, options, word, len), false;
+    if (o->kind == CLI_FLAG) {
+        if (value)
+            return cli_usage(cli, "--%s takes no value", o->name), false;
+        *(bool *)o->into = true;
+        return true;
+    }
+    if (!value && (*at == cli->argc || strncmp(cli->argv[*at], "--", 2) == 0))
+        return cli_usage(cli, "--%s wants %s", o->name, o->value), false;
+    if (!value)
+        value = cli->argv[(*at)++];
+    if (o->kind == CLI_TEXT) {
+        *(const char **)o->into = value;
+        return true;
+    }
+    if (!add_file(cli, o->into, value))
+        return false;
+    while (*at < cli->argc && strncmp(cli->argv[*at], "--", 2) != 0)
+        if (!add_file(cli, o->into, cli->argv[(*at)++]))
+            return false;
+    return true;
+}
+
+bool cli_options(struct cli *cli, const struct cli_option *options)
+{
+    int at = 0;
+    bool only_arguments = false;
+
+    for (int i = 0; i < cli->argc && strcmp(cli->argv[i], "--") != 0; i++) {
+        if (strcmp(cli->argv[i], "--help") == 0) {
+            print_help(cli, options);
+            cli->status = CLI_FINE;
+            return false;
+        }
+    }
+    while (at < cli->argc) {
+        const char *word = cli->argv[at];
+        if (!only_arguments && strcmp(word, "--") == 0) {
+            only_arguments = true;
+            at++;
+        } else if (!only_arguments && strncmp(word, "--", 2) == 0) {
+            if (!read_option(cli, options, &at))
+                return false;
+        } else {
+            if (!add_file(cli, &cli->arguments, word))
+                return cli->status = CLI_USAGE, false;
+            at++;
+        }
+    }
+    if (!cli->command->arguments && cli->arguments.count > 0) {
+        cli->status = cli_usage(cli, "\"%s\" is one word too many", cli->arguments.items[0]);
+        return false;
+    }
+    return true;
+}
+
+/* Conventions ----------------------------------------------------------------------------------------------------- */
+
+static void complain(const struct cli *cli, const char *fmt, va_list args)
+{
+    fprintf(stderr, "chatsluice %s: ", cli->command->name);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+}
+
+int cli_fail(const struct cli *cli, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    complain(cli, fmt, args);
+    va_end(args);
+    return CLI_FAILED;
+}
+
+int cli_usage(const struct cli *cli, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    complain(cli, fmt, args);
+    va_end(args);
+    fprintf(stderr, "`chatsluice %s --help` says what is possible\n", cli->command->name);
+    return CLI_USAGE;
+}
+
+int cli_print(const struct cli *cli, const struct buf *out)
+{
+    if (buf_failed(out))
+        return cli_fail(cli, "out of memory");
+    if (fwrite(buf_text(out), 1, out->len, stdout) != out->len || fflush(stdout) != 0)
+        return cli_fail(cli, "could not write to standard output");
+    return CLI_FINE;
+}
+
+void cli_print_faults(const struct faults *faults)
+{
+    fputs(buf_text(&faults->text), stderr);
+}
+
+const char *cli_config_path(const struct cli *cli)
+{
+    if (cli->config_path)
+        return cli->config_path;
+    if (access(LOCAL_CONFIG, F_OK) == 0)
+        return LOCAL_CONFIG;
+    return access(SYSTEM_CONFIG, F_OK) == 0 ? SYSTEM_CONFIG : NULL;
+}
+
+struct config *cli_config(const struct cli *cli)
+{
+    struct faults faults = FAULTS_INIT;
+    struct config *config = NULL;
+
+    config_load_for_tools(&config, cli_config_path(cli), &faults);
+    cli_print_faults(&faults);
+    faults_release(&faults);
+    return config;
+}
+
+struct db *cli_database(const struct cli *cli)
+{
+    struct config *config = cli_config(cli);
+    struct db *db = NULL;
+    struct err err;
+
+    if (!config)
+        return NULL;
+    if (!config->database.url)
+        cli_fail(cli, "no database is configured; set database.url or CHATSLUICE_DATABASE_URL");
+    else if (db_open(&db, config->database.url, "chatsluice", config->database.connect_timeout_ms, &err) < 0)
+        cli_fail(cli, "%s", err.text);
+    config_free(config);
+    return db;
+}
+
+struct rule_document *cli_read_rules(const struct cli_files *files, struct faults *faults)
+{
+    struct rule_document *doc = rule_document_new();
+    bool bad = !doc;
+
+    if (!doc)
+        faults_add(faults, "rules", 0, 0, "out of memory");
+    for (size_t i = 0; doc && i < files->count; i++)
+        bad |= rule_document_read_file(doc, files->items[i], faults) < 0;
+    /* Looking at the whole makes sense only when all of it could be read. */
+    if (!bad)
+        bad = rule_document_check(doc, faults) < 0;
+    if (bad) {
+        rule_document_free(doc);
+        doc = NULL;
+    }
+    return doc;
+}
+
+const char *cli_author(const char *given)
+{
+    const struct passwd *user = given ? NULL : getpwuid(getuid());
+
+    return given ? given : user ? user->pw_name : "unknown";
+}

@@ -1,0 +1,193 @@
+#include "cli/database_side.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "store/loader.h"
+#include "store/migrate.h"
+#include "store/rule_source.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000, DRAIN_LOOK_MS = 10 };
+
+struct database_side {
+    const struct config *config; /* these four are fixed once started */
+    struct spool *spool;
+    struct ruleset_slot *slot;
+    const char *instance_id;
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t wake;
+    bool stopping;
+    struct loader *loader; /* NULL until the schema is there */
+    struct rule_source *rule_source;
+};
+
+static void log_applied(unsigned version, const char *name, void *arg)
+{
+    (void)arg;
+    log_info("migration applied", log_u64("version", version), log_str("name", name));
+}
+
+/* Brings the schema to our version, or waits for somebody else to do it. */
+static int prepare_schema(const struct config *config, struct err *err)
+{
+    struct db *db = NULL;
+    unsigned version = 0;
+    int r = db_open(&db, config->database.url, "chatsluice start", config->database.connect_timeout_ms, err);
+
+    if (r == 0 && config->database.migrate) {
+        r = migrate_run(db, false, log_applied, NULL, err);
+    } else if (r == 0) {
+        r = migrate_database_version(db, &version, err);
+        if (r == 0 && version != migrate_known_version())
+            r = err_set(
+                err, ERR_CONFLICT,
+                "the database is at version %u, this service wants %u; run `chatsluice migrate` of this version",
+                version, migrate_known_version());
+    }
+    db_close(db);
+    return r;
+}
+
+static int start_workers(struct database_side *s, struct err *err)
+{
+    const struct config *c = s->config;
+    const struct loader_options loading = {.spool = s->spool,
+                                           .database_url = c->database.url,
+                                           .instance_id = s->instance_id,
+                                           .batch_rows = c->database.batch_rows,
+                                           .connect_timeout_ms = c->database.connect_timeout_ms,
+                                           .partition_days_ahead = (unsigned)c->database.partition_days_ahead};
+    const struct rule_source_options rules = {.slot = s->slot,
+                                              .spool = s->spool,
+                                              .database_url = c->database.url,
+                                              .instance_id = s->instance_id,
+                                              .cache_directory = c->rules.cache_directory,
+                                              .poll_interval_ms = c->rules.poll_interval_ms,
+                                              .connect_timeout_ms = c->database.connect_timeout_ms};
+    int r = 0;
+
+    pthread_mutex_lock(&s->lock);
+    if (!s->loader)
+        r = loader_start(&s->loader, &loading, err);
+    if (r == 0 && !s->rule_source)
+        r = rule_source_start(&s->rule_source, &rules, err);
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+/* False when the side is to stop. */
+static bool pause_for(struct database_side *s, int64_t ms)
+{
+    struct timespec until;
+    bool go_on;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+        continue;
+    go_on = !s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    return go_on;
+}
+
+static void *run(void *arg)
+{
+    struct database_side *s = arg;
+    int64_t wait_ms = RETRY_FIRST_MS;
+    struct err err;
+
+    while (prepare_schema(s->config, &err) < 0 || start_workers(s, &err) < 0) {
+        log_warn("database not ready, events stay in the spool", log_str("why", err.text));
+        if (!pause_for(s, wait_ms))
+            break;
+        wait_ms = wait_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : wait_ms * 2;
+    }
+    return NULL;
+}
+
+static void release(struct database_side *s)
+{
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+int database_side_start(struct database_side **out, const struct config *config, struct spool *spool,
+                        struct ruleset_slot *slot, const char *instance_id, struct err *err)
+{
+    struct database_side *s = calloc(1, sizeof(*s));
+    pthread_condattr_t attributes;
+
+    if (!s)
+        return err_set(err, ERR_FAILED, "could not start the database side: out of memory");
+    s->config = config;
+    s->spool = spool;
+    s->slot = slot;
+    s->instance_id = instance_id;
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    errno = pthread_create(&s->thread, NULL, run, s);
+    if (errno != 0) {
+        err_set_errno(err, ERR_FAILED, "could not start the database side");
+        release(s);
+        return ERR_FAILED;
+    }
+    *out = s;
+    return 0;
+}
+
+void database_side_look_for_rules(struct database_side *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    if (s->rule_source)
+        rule_source_poll_now(s->rule_source);
+    pthread_mutex_unlock(&s->lock);
+}
+
+void database_side_drain(struct database_side *s, int64_t timeout_ms)
+{
+    int64_t deadline_us = clock_mono_us() + timeout_ms * 1000;
+    struct spool_status status;
+
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    struct loader *loader = s->loader;
+    pthread_mutex_unlock(&s->lock);
+    spool_get_status(s->spool, &status);
+    while (loader && metric_value(METRIC_DATABASE_UP) == 1 && loader_position(loader) < status.durable_seq &&
+           clock_mono_us() < deadline_us)
+        clock_sleep_ms(DRAIN_LOOK_MS);
+}
+
+void database_side_stop(struct database_side *s)
+{
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_cond_signal(&s->wake);
+    pthread_mutex_unlock(&s->lock);
+    pthread_join(s->thread, NULL);
+    rule_source_stop(s->rule_source);
+    loader_stop(s->loader);
+    release(s);
+}

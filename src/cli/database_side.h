@@ -1,0 +1,21 @@
+/* database_side.h - the part of serve that needs PostgreSQL: the schema once, then loader and rule source.
+ *
+ * A thread of its own tries until the database answers, so that answering webhooks never waits for it. */
+#ifndef CHATSLUICE_CLI_DATABASE_SIDE_H
+#define CHATSLUICE_CLI_DATABASE_SIDE_H
+
+#include "base/config.h"
+#include "rules/ruleset.h"
+#include "spool/spool.h"
+
+struct database_side;
+
+/* Borrows config, spool and slot until database_side_stop. */
+int database_side_start(struct database_side **out, const struct config *config, struct spool *spool,
+                        struct ruleset_slot *slot, const char *instance_id, struct err *err);
+void database_side_look_for_rules(struct database_side *side); /* NULL is fine */
+/* Waits until the loader has stored what is durable now, at most timeout_ms, and not at all without a database. */
+void database_side_drain(struct database_side *side, int64_t timeout_ms);
+void database_side_stop(struct database_side *side); /* NULL is fine */
+
+#endif
