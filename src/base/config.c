@@ -32,6 +32,7 @@ struct loading {
     struct origin settings[CONFIG_SETTINGS];
     struct origin apps[CONFIG_MAX_APPS][CONFIG_APP_SETTINGS];
     struct origin app_items[CONFIG_MAX_APPS]; /* the whole entry */
+    bool apps_unreadable;                     /* said already: no second fault for their absence */
 };
 
 /* One value of the configuration: which setting, in which struct, and whence. */
@@ -198,6 +199,8 @@ static void read_app(struct loading *l, size_t app, const struct yaml_node *map)
     if (map->kind != YAML_MAP) {
         faults_add(l->faults, l->path, map->line, map->column,
                    "an application is a map; write \"- sdkappid: 1400000001\" and its token below");
+        for (size_t i = 0; i < CONFIG_APP_SETTINGS; i++) /* not missing: unreadable, which was said */
+            l->apps[app][i].level = FROM_FILE;
         return;
     }
     for (size_t i = 0; i < CONFIG_APP_SETTINGS; i++)
@@ -219,6 +222,7 @@ static void read_apps(struct loading *l, const struct yaml_node *list)
     if (is_null(list))
         return;
     if (list->kind != YAML_LIST) {
+        l->apps_unreadable = true;
         faults_add(l->faults, l->path, list->line, list->column,
                    "\"apps\" is a list; begin each application with \"- sdkappid:\"");
         return;
@@ -250,6 +254,7 @@ static void read_root(struct loading *l, const struct yaml_node *root)
     if (!root || is_null(root))
         return;
     if (root->kind != YAML_MAP) {
+        l->apps_unreadable = true;
         faults_add(l->faults, l->path, root->line, root->column,
                    "the configuration is a map of sections; begin with \"webhook:\"");
         return;
@@ -479,7 +484,7 @@ static void check_apps(struct loading *l, bool to_serve)
 {
     const struct config *c = l->config;
 
-    if (c->app_count == 0 && to_serve)
+    if (c->app_count == 0 && to_serve && !l->apps_unreadable)
         faults_add(l->faults, l->path, 0, 0,
                    "apps: no application is configured; add its sdkappid and token, or set CHATSLUICE_APPS_1_SDKAPPID "
                    "and CHATSLUICE_APPS_1_TOKEN");
@@ -537,8 +542,10 @@ static int load(struct config **out, const char *path, bool to_serve, struct fau
     if (!l || !c || set_defaults(c) < 0)
         goto out;
     *l = (struct loading){.config = c, .path = path ? path : "configuration", .faults = faults};
-    if (path && yaml_tree_read(&tree, path, CONFIG_MAX_FILE, &err) < 0)
+    if (path && yaml_tree_read(&tree, path, CONFIG_MAX_FILE, &err) < 0) {
+        l->apps_unreadable = true;
         fault_of_reader(l, &err);
+    }
     read_root(l, tree ? yaml_tree_root(tree) : NULL);
     read_environment(l);
     read_secrets(l);

@@ -26,7 +26,8 @@ _Static_assert(sizeof(enum fallback) == sizeof(unsigned) && sizeof(enum log_form
 #define AT(member) offsetof(struct config, member)
 
 /* Bounds worth a word: a webhook must be answered within 2 s (`protocol.md` section 1); a record of the spool ends
- * at 4 MiB and holds the body beside its verdict; civetweb needs a thread for each connection (`dependencies.md`, civetweb). */
+ * at 4 MiB and holds the body beside its verdict; civetweb needs a thread for each connection (`dependencies.md`,
+ * civetweb). */
 const struct config_setting config_settings[CONFIG_SETTINGS] = {
     {.section = "webhook",
      .key = "listen",
@@ -503,13 +504,14 @@ static void print_help(struct buf *out, const char *indent, const char *help)
 
 static void print_apps(struct buf *out)
 {
-    buf_add_text(out, "\n# The Chat applications whose webhooks come here, at least one; in the environment\n"
-                      "# CHATSLUICE_APPS_1_SDKAPPID, CHATSLUICE_APPS_1_TOKEN and so on, counted from 1.\n"
-                      "apps: []\n");
+    buf_add_text(
+        out, "\n# The Chat applications whose webhooks come here, at least one, in place of []; in the environment\n"
+             "# CHATSLUICE_APPS_1_SDKAPPID, CHATSLUICE_APPS_1_TOKEN and so on, counted from 1.\n"
+             "apps: []  # (reload)\n");
     for (size_t i = 0; i < CONFIG_APP_SETTINGS; i++) {
         const struct config_setting *s = &config_app_settings[i];
-        buf_addf(out, "  # %s %s%s: %s  # %s\n", i == 0 ? "-" : " ", s->key, s->secret ? "_file" : "", s->example,
-                 s->help);
+        print_help(out, "  ", s->help);
+        buf_addf(out, "  # %s %s%s: %s\n", i == 0 ? "-" : " ", s->key, s->secret ? "_file" : "", s->example);
     }
 }
 

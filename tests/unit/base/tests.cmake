@@ -1,3 +1,4 @@
+chatsluice_unit_test(base config)
 chatsluice_unit_test(base http_client)
 chatsluice_unit_test(base http_server)
 chatsluice_unit_test(base observability)
