@@ -1,5 +1,6 @@
 #include "store/rule_store.h"
 
+#include "base/json_write.h"
 #include "rules/ruleset.h"
 
 #include <inttypes.h>
@@ -27,78 +28,130 @@ static int end(struct db *db, int r, struct err *err)
 
 /* Import ---------------------------------------------------------------------------------------------------------- */
 
-/* Each statement takes the whole document as $1; the author is $2. What is there already and does not change keeps its
- * author and time. */
-#define LISTS "jsonb_array_elements($1::jsonb->'lists') AS l"
-#define RULES "jsonb_array_elements($1::jsonb->'rules') AS r"
-
-static const char import_lists[] =
+/* $1 is an entry of a rule file as JSON, $2 the author. What is there already and does not change keeps its author and
+ * time. */
+static const char import_list[] =
     "INSERT INTO chatsluice.term_list AS t (name, folding, boundary, author)"
     " SELECT l->>'list',"
     "        CASE WHEN l ? 'folding' THEN ARRAY(SELECT jsonb_array_elements_text(l->'folding'))"
     "             ELSE '{case,invisible}' END,"
     "        coalesce(l->>'boundary', 'script'), $2"
-    " FROM " LISTS " ON CONFLICT (name) DO UPDATE"
+    " FROM (SELECT $1::jsonb AS l) AS entry ON CONFLICT (name) DO UPDATE"
     " SET folding = excluded.folding, boundary = excluded.boundary, author = excluded.author, changed_at = now()"
     " WHERE (t.folding, t.boundary) IS DISTINCT FROM (excluded.folding, excluded.boundary)";
 
-static const char import_terms[] =
-    "INSERT INTO chatsluice.term (list, term, author)"
-    " SELECT l->>'list', w, $2 FROM " LISTS ", jsonb_array_elements_text(l->'terms') AS w"
-    " ON CONFLICT DO NOTHING";
-
-static const char import_rules[] =
+static const char import_rule[] =
     "INSERT INTO chatsluice.rule AS t (name, mode, definition, author)"
     " SELECT r->>'rule', coalesce(r->>'mode', 'enforce'), r - 'rule' - 'mode', $2"
-    " FROM " RULES " ON CONFLICT (name) DO UPDATE"
+    " FROM (SELECT $1::jsonb AS r) AS entry ON CONFLICT (name) DO UPDATE"
     " SET mode = excluded.mode, definition = excluded.definition, author = excluded.author, changed_at = now()"
     " WHERE (t.mode, t.definition) IS DISTINCT FROM (excluded.mode, excluded.definition)";
 
-static const char remove_terms[] =
-    "DELETE FROM chatsluice.term AS t"
-    " USING (SELECT l->>'list' AS name FROM " LISTS ") AS named"
-    " WHERE t.list = named.name AND NOT EXISTS"
-    "  (SELECT FROM " LISTS ", jsonb_array_elements_text(l->'terms') AS w WHERE l->>'list' = t.list AND w = t.term)";
+/* $1 is the list's name, $2 the JSON array of its terms. NOT IN, for it is hashed whatever the planner thinks of the
+ * number of terms: a join here took minutes for 65,000 of them. */
+static const char remove_terms[] = "DELETE FROM chatsluice.term"
+                                   " WHERE list = $1 AND term NOT IN (SELECT jsonb_array_elements_text($2::jsonb))";
+static const char import_terms[] = "INSERT INTO chatsluice.term (list, term, author)"
+                                   " SELECT $1, term, $3 FROM jsonb_array_elements_text($2::jsonb) AS term"
+                                   " ON CONFLICT DO NOTHING";
 
-static const char prune_rules[] =
-    "DELETE FROM chatsluice.rule AS t WHERE NOT EXISTS (SELECT FROM " RULES " WHERE r->>'rule' = t.name)";
-static const char prune_lists[] =
-    "DELETE FROM chatsluice.term_list AS t WHERE NOT EXISTS (SELECT FROM " LISTS " WHERE l->>'list' = t.name)";
+/* $1 is the JSON array of the names that stay. */
+static const char prune_rules[] = "DELETE FROM chatsluice.rule"
+                                  " WHERE name NOT IN (SELECT jsonb_array_elements_text($1::jsonb))";
+static const char prune_lists[] = "DELETE FROM chatsluice.term_list"
+                                  " WHERE name NOT IN (SELECT jsonb_array_elements_text($1::jsonb))";
 
-static int import_document(struct db *db, const char *document, bool prune, const char *author, struct err *err)
+/* Runs sql with the text in json as parameter number at, from 0. */
+static int with_json(struct db *db, const char *sql, size_t count, const char **params, size_t at, struct buf *json,
+                     struct err *err)
 {
-    const char *params[] = {document, author};
+    if (buf_failed(json))
+        return err_set(err, ERR_FAILED, "out of memory");
+    params[at] = buf_text(json);
+    return db_query(db, NULL, sql, count, params, err);
+}
+
+static void add_item(struct buf *json, struct span text)
+{
+    if (json->len > 1)
+        buf_add_char(json, ',');
+    json_add_string(json, text);
+}
+
+static int prune(struct db *db, const struct rule_document *doc, struct buf *json, struct err *err)
+{
+    const struct rule *const *rules;
+    const struct term_list *const *lists;
+    const char *params[1];
+    size_t rule_count = rule_document_rules(doc, &rules), list_count = rule_document_lists(doc, &lists);
+
+    buf_reset(json);
+    buf_add_char(json, '[');
+    for (size_t i = 0; i < rule_count; i++)
+        add_item(json, span_of(rules[i]->name));
+    buf_add_char(json, ']');
+    int r = with_json(db, prune_rules, 1, params, 0, json, err);
+    if (r < 0)
+        return r;
+    buf_reset(json);
+    buf_add_char(json, '[');
+    for (size_t i = 0; i < list_count; i++)
+        add_item(json, span_of(lists[i]->name));
+    buf_add_char(json, ']');
+    return with_json(db, prune_lists, 1, params, 0, json, err);
+}
+
+static int import_one_list(struct db *db, const struct term_list *list, const char *author, struct buf *json,
+                           struct err *err)
+{
+    const char *entry[] = {NULL, author};
+    const char *terms[] = {list->name, NULL, author};
+
+    buf_reset(json);
+    term_list_write_json(list, false, json);
+    int r = with_json(db, import_list, 2, entry, 0, json, err);
+    if (r < 0)
+        return r;
+    buf_reset(json);
+    buf_add_char(json, '[');
+    for (size_t i = 0; i < list->term_count; i++)
+        add_item(json, list->terms[i]);
+    buf_add_char(json, ']');
+    r = with_json(db, remove_terms, 2, terms, 1, json, err);
+    return r < 0 ? r : with_json(db, import_terms, 3, terms, 1, json, err);
+}
+
+static int import_document(struct db *db, const struct rule_document *doc, bool prune_rest, const char *author,
+                           struct err *err)
+{
+    const struct rule *const *rules;
+    const struct term_list *const *lists;
+    size_t rule_count = rule_document_rules(doc, &rules), list_count = rule_document_lists(doc, &lists);
+    struct buf json = BUF_INIT;
     /* One import at a time: two at once could wait for each other's rows. */
     int r = db_exec(db, "SELECT FROM chatsluice.rule_publication FOR UPDATE", err);
 
-    if (r == 0 && prune)
-        r = db_query(db, NULL, prune_rules, 1, params, err);
-    if (r == 0 && prune)
-        r = db_query(db, NULL, prune_lists, 1, params, err);
-    if (r == 0)
-        r = db_query(db, NULL, import_lists, 2, params, err);
-    if (r == 0)
-        r = db_query(db, NULL, remove_terms, 1, params, err);
-    if (r == 0)
-        r = db_query(db, NULL, import_terms, 2, params, err);
-    if (r == 0)
-        r = db_query(db, NULL, import_rules, 2, params, err);
+    if (r == 0 && prune_rest)
+        r = prune(db, doc, &json, err);
+    for (size_t i = 0; r == 0 && i < list_count; i++)
+        r = import_one_list(db, lists[i], author, &json, err);
+    for (size_t i = 0; r == 0 && i < rule_count; i++) {
+        const char *params[] = {NULL, author};
+        buf_reset(&json);
+        rule_write_json(rules[i], &json);
+        r = with_json(db, import_rule, 2, params, 0, &json, err);
+    }
+    buf_release(&json);
     return r;
 }
 
-int rule_store_import(struct db *db, const struct rule_document *doc, bool prune, const char *author, struct err *err)
+int rule_store_import(struct db *db, const struct rule_document *doc, bool prune_rest, const char *author,
+                      struct err *err)
 {
-    struct buf json = BUF_INIT;
-    int r;
+    int r = begin(db, "", err);
 
-    rule_document_write_json(doc, &json);
-    if (buf_failed(&json))
-        r = err_set(err, ERR_FAILED, "out of memory");
-    else
-        r = begin(db, "", err);
     if (r == 0)
-        r = end(db, import_document(db, buf_text(&json), prune, author, err), err);
-    buf_release(&json);
+        r = end(db, import_document(db, doc, prune_rest, author, err), err);
     return r < 0 ? err_prefix(err, "could not import the rules") : 0;
 }
 
