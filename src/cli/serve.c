@@ -159,6 +159,11 @@ static void reload(struct service *s)
 
     if (config_load(&config, s->config_path, &faults) < 0) {
         log_faults("configuration refused, the running one stays", &faults);
+    } else if (!config->webhook.authentication && strcmp(config->webhook.listen, s->config->webhook.listen) != 0) {
+        /* It was checked against the address in the file, but the running one may be open to the world. */
+        log_error("configuration refused, the running one stays",
+                  log_str("what", "webhook.authentication can be turned off together with another webhook.listen only "
+                                  "by a restart"));
     } else if (webhook_reload(s->webhook, config, &err) < 0) {
         log_error("configuration could not be taken over, the running one stays", log_str("why", err.text));
     } else {
