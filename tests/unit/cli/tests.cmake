@@ -1,0 +1,6 @@
+# The program as people call it: words, output and exit status.
+foreach(story usage serve)
+  add_test(NAME unit.cli.${story}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit/cli/${story}.sh $<TARGET_FILE:chatsluice>)
+  set_tests_properties(unit.cli.${story} PROPERTIES LABELS unit TIMEOUT 120)
+endforeach()
