@@ -1,0 +1,59 @@
+"""database.py - a private PostgreSQL by scripts/postgres, and databases in it, asked through psql."""
+import json
+
+from harness import CHATSLUICE, ROOT, Folder, add_cleanup, clean_environment, run_ok
+
+
+class Cluster:
+    """A private PostgreSQL; a fresh, migrated database for every asker."""
+    def __init__(self, owner, running=True):
+        self.folder = Folder(owner).path
+        self.databases = 0
+        add_cleanup(owner, lambda: self.script("stop", "immediate"))
+        if running:
+            self.start()
+
+    def script(self, verb, *arguments):
+        # The server may be killed here but the kernel lives on: fsync would only cost time.
+        environment = clean_environment(CHATSLUICE_POSTGRES_OPTIONS="-c fsync=off -c max_connections=50")
+        return run_ok(ROOT / "scripts/postgres", verb, self.folder / "pg", *arguments, environment=environment,
+                      timeout=120).strip()
+
+    def start(self):
+        self.script("start")
+
+    def stop(self, mode="fast"):
+        self.script("stop", mode)
+
+    def url(self, database):
+        return self.script("url").replace("postgresql:///postgres?", f"postgresql:///{database}?")
+
+    def create_database(self, migrated=True):
+        self.databases += 1
+        database = Database(self, f"test_{self.databases}")
+        Database(self, "postgres").execute(f"CREATE DATABASE {database.name}")
+        if migrated:
+            database.migrate()
+        return database
+
+
+class Database:
+    def __init__(self, cluster, name):
+        self.name = name
+        self.url = cluster.url(name)
+
+    def execute(self, sql):
+        """Runs SQL with psql, which is also what operators have; raw output."""
+        return run_ok("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", self.url, "-c", sql)
+
+    def rows(self, query):
+        """The rows of a query as dictionaries; bytea as bytes is the caller's to decode (\\x...)."""
+        return json.loads(self.execute(f"SELECT coalesce(json_agg(t), '[]') FROM ({query}) t"))
+
+    def value(self, query):
+        rows = self.rows(query)
+        assert len(rows) == 1, f"{len(rows)} rows: {query}"
+        return next(iter(rows[0].values()))
+
+    def migrate(self, *options):
+        return run_ok(CHATSLUICE, "migrate", *options, environment=clean_environment(CHATSLUICE_DATABASE_URL=self.url))

@@ -1,0 +1,22 @@
+# End to end: real programs, a real PostgreSQL, real sockets. Each module tests/e2e/test_<story>.py is one test; the
+# programs of this build tree are what it runs. The sanitizer builds are several times slower and get less traffic.
+find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
+find_program(NPM npm)
+
+set(e2e_environment "CHATSLUICE_BUILD=${CMAKE_BINARY_DIR}" "PYTHONDONTWRITEBYTECODE=1")
+if(NOT CHATSLUICE_BUILD STREQUAL "release")
+  list(APPEND e2e_environment "CHATSLUICE_TEST_SCALE=0.3")
+endif()
+
+function(chatsluice_e2e_test story)
+  add_test(NAME e2e.${story}
+    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/e2e/test_${story}.py
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+  # Each keeps a handful of processes busy: one at a time.
+  set_tests_properties(e2e.${story} PROPERTIES LABELS e2e TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77
+    ENVIRONMENT "${e2e_environment}")
+endfunction()
+
+foreach(story journey chatsim crash database_away rules_live operations cli)
+  chatsluice_e2e_test(${story})
+endforeach()
