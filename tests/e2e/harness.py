@@ -82,18 +82,19 @@ def free_port():
 
 
 class EndToEnd(unittest.TestCase):
-    """A test that shows the logs of its processes when it fails."""
+    """A test that shows the logs of its processes, and of its class's, when it fails."""
     maxDiff = None
-    processes = []  # of the whole module, running or ended
+    processes = []  # of the whole module, in order, running or ended
 
     def run(self, result=None):
         def bad():
             return len(result.failures) + len(result.errors)
-        before = bad()
+        earlier, bad_before = set(EndToEnd.processes), bad()
         result = super().run(result)
-        if bad() > before:
+        if bad() > bad_before:
             for process in EndToEnd.processes:
-                process.show_log()
+                if process not in earlier or process.running():
+                    process.show_log()
         return result
 
 
@@ -131,11 +132,10 @@ class Process:
 
     def spawn(self, *command, environment=None):
         assert not self.running(), f"{self.name} is already running"
-        with open(self.log_path, "ab") as log:
+        with open(self.log_path, "ab") as log, open(self.log_path.with_suffix(".out"), "wb") as output:
             self.start_offset = log.tell()
-            self.popen = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stderr=log,
-                                          stdout=open(self.log_path.with_suffix(".out"), "wb"), cwd=self.folder,
-                                          env=environment or clean_environment())
+            self.popen = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=output,
+                                          stderr=log, cwd=self.folder, env=environment or clean_environment())
 
     def running(self):
         return self.popen is not None and self.popen.poll() is None
@@ -156,7 +156,8 @@ class Process:
         def look():
             found = self.events(phrase)
             if not found and not self.running():
-                raise AssertionError(f"{self.name} ended with {self.popen.returncode} before \"{phrase}\"")
+                raise AssertionError(f"{self.name} ended with {self.popen.returncode} before \"{phrase}\":\n"
+                                     f"{self.log_since_start()[-2000:]}")
             return found
         return wait_for(look, f"{self.name} to log \"{phrase}\"", seconds)[0]
 
