@@ -1,5 +1,6 @@
 """sim.py - chatsim in its two roles: the platform (`serve`) and traffic with a ledger (`load`)."""
 import base64
+import collections
 import hashlib
 import hmac
 import http.client
@@ -66,3 +67,45 @@ class Sim(Process):
     def room(self, room):
         """What everybody in the room saw."""
         return self.request("GET", f"/sim/rooms/{quote(room)}/messages").json["Messages"]
+
+
+class Load(Process):
+    """`chatsim load` in the background: Before and After webhooks at a steady rate, until `finish`. Whoever answers
+    may go away and come back meanwhile; the ledger holds the key of every request that was answered with 200."""
+    def __init__(self, owner, service, rate, connections, name="load"):
+        super().__init__(owner, name, Folder(owner).path)
+        self.ledger = self.folder / "ledger"
+        token = self.folder / "token"
+        token.write_text(TOKEN)
+        self.spawn(CHATSIM, "load", "--url", service.webhook_url, "--rate", rate, "--connections", connections,
+                   "--seconds", 600, "--after-share", 0.4, "--sign-file", token, "--sdkappid", SDKAPPID,
+                   "--ledger", self.ledger, "--json")
+
+    def finish(self):
+        """Ends the run in order; its summary."""
+        self.terminate()
+        summary = json.loads(self.output())
+        assert not summary["void"], summary
+        assert summary["sent"] == summary["answered"] + summary["refused"] + summary["failed"], summary
+        assert summary["answered"] == len(self.keys()), summary
+        return summary
+
+    def keys(self):
+        return self.ledger.read_text().splitlines()
+
+
+def assert_exactly_once(test, load, database, nothing_else=False):
+    """Every answered webhook is one row, and no webhook is two. Rows that nobody was told of may be there (a crash
+    between disk and reply), unless nothing_else."""
+    rows = collections.Counter(database.execute(
+        "SELECT CASE command WHEN 'before' THEN 'before ' || msg_id WHEN 'after' THEN 'after ' || group_id || ' ' || "
+        "msg_seq ELSE command END FROM chatsluice.event").splitlines())
+    answered = set(load.keys())
+    test.assertEqual(len(answered), len(load.keys()), "a key of the ledger is not unique")
+    lost = sorted(answered - rows.keys())
+    doubled = sorted(key for key, times in rows.items() if times > 1)
+    test.assertEqual((len(lost), lost[:5]), (0, []), f"lost, of {len(answered)}")
+    test.assertEqual((len(doubled), doubled[:5]), (0, []), f"doubled, of {len(answered)}")
+    if nothing_else:
+        unanswered = sorted(rows.keys() - answered)
+        test.assertEqual((len(unanswered), unanswered[:5]), (0, []), f"recorded but never answered, of {len(rows)}")

@@ -1,7 +1,6 @@
 # End to end: real programs, a real PostgreSQL, real sockets. Each module tests/e2e/test_<story>.py is one test; the
 # programs of this build tree are what it runs. The sanitizer builds are several times slower and get less traffic.
 find_package(Python3 3.11 REQUIRED COMPONENTS Interpreter)
-find_program(NPM npm)
 
 set(e2e_environment "CHATSLUICE_BUILD=${CMAKE_BINARY_DIR}" "PYTHONDONTWRITEBYTECODE=1")
 if(NOT CHATSLUICE_BUILD STREQUAL "release")
@@ -17,6 +16,7 @@ function(chatsluice_e2e_test story)
     ENVIRONMENT "${e2e_environment}")
 endfunction()
 
-foreach(story journey chatsim crash database_away rules_live operations cli)
+include(e2e/wire_tools.cmake)
+foreach(story journey chatsim crash database_away rules_live operations cli gate_postgres usersig_vendor)
   chatsluice_e2e_test(${story})
 endforeach()
