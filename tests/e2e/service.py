@@ -1,5 +1,6 @@
 """service.py - `chatsluice serve` with a configuration of its own, and its subcommands with the same one."""
 import json
+import signal
 import socket
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Service(Process):
         """Starts it and waits until it serves; returns self."""
         self.spawn(CHATSLUICE, "serve", "--config", self.config_path)
         serving = self.wait_event("serving")
-        self.webhook_port = int(serving["webhook"].rsplit(":", 1)[1])
+        self.webhook_port = int(serving["listen"].rsplit(":", 1)[1])
         self.operations_port = int(serving["operations"].rsplit(":", 1)[1])
         return self
 
