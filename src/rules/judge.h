@@ -17,7 +17,8 @@
  * them go away, line ends stay. Replace: the first text element becomes the replacement, further ones become empty
  * (removing an element could leave an empty MsgBody, which the protocol does not define); any other piece of text, and
  * CloudCustomData, becomes the replacement only if a counted hit of a replace rule stands in it. What cannot be carried
- * out, such as text inside a relay or JSON that would stop being JSON, becomes reject. */
+ * out, such as text inside a relay or JSON that would stop being JSON, becomes reject. A mask rule that holds without
+ * any hit (a `not`) changes nothing: the verdict is mask, without rewrites. */
 #ifndef CHATSLUICE_RULES_JUDGE_H
 #define CHATSLUICE_RULES_JUDGE_H
 

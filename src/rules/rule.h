@@ -14,11 +14,14 @@
  *       action: mask                   # allow | flag | mask | replace | reject | discard
  *       mask: "*"                      # the character that stands for each masked one
  *       replace: "..."                 # replace: the whole text becomes this
- *       reject_code: 10121             # 1 (default) or 10100..10200
+ *       reject_code: 10121             # 1 (default) or 10100..10200; also of a mask or replacement that cannot be made
  *       reject_text: "..."             # what the sender reads, with a code of 10100 and more
- *       then: []                       # follow-ups for the outbox
+ *       then: []                       # follow-ups for the outbox: resend, recall, mute 10m
  *       note: "..."
  *       examples: [ { text: "..", verdict: mask, becomes: ".." } ]   # run before a revision is published
+ *
+ * A regex is matched on the original text unless it names a folding; it then sees the folded text, so with "case" it is
+ * written in lower case. What expressions can and cannot do stands in matcher.h.
  *
  * The same as one JSON object {"lists":[..],"rules":[..]} is the document of a revision: canonical (rule_document_write
  * gives the same bytes for the same meaning), so its checksum names the set. */
