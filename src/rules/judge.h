@@ -27,7 +27,7 @@
 #include "wire/message.h"
 
 enum {
-    JUDGE_MAX_HITS = 256,        /* reported; those that decided come first. The verdict knows all */
+    JUDGE_MAX_HITS = 256,        /* reported: rather those that decided. The verdict knows all */
     JUDGE_MAX_MATCHES = 1 << 18, /* looked at in one message; one with more cannot be judged exactly and is rejected */
 };
 
