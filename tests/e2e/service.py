@@ -1,5 +1,7 @@
 """service.py - `chatsluice serve` with a configuration of its own, and its subcommands with the same one."""
+import http.client
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -10,9 +12,9 @@ from harness import CHATSLUICE, SDKAPPID, TOKEN, Folder, Process, free_port, run
 
 class Service(Process):
     """`chatsluice serve` with a configuration of its own: {section: {key: value}} over what every test needs."""
-    def __init__(self, owner, database=None, name="serve", spool=None, **sections):
+    def __init__(self, owner, database=None, name="serve", spool_directory=None, **sections):
         super().__init__(owner, name, Folder(owner).path)
-        self.spool = spool or self.folder / "spool"
+        self.spool = spool_directory or self.folder / "spool"
         self.config_path = self.folder / "chatsluice.yaml"
         self.config = {
             "webhook": {"listen": "127.0.0.1:0", "threads": 24},
@@ -61,6 +63,16 @@ class Service(Process):
     def reload(self):
         self.signal(signal.SIGHUP)
 
+    def get(self, path, method="GET"):
+        """Status and body of an operations path."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.operations_port, timeout=10)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
     def metrics(self):
         """Every sample of /metrics as {'name{label="value"}': number}, after a strict look at the format."""
         return prometheus.fetch(self.operations_port)
@@ -88,7 +100,8 @@ class Service(Process):
             path = self.folder / "rules-to-import.yaml"
             path.write_text(rules)
         self.cli_ok("rules", "import", "--prune", path)
-        before = self.metrics()["chatsluice_rule_revision"]
-        self.cli_ok("rules", "publish", "--note", note)
-        return wait_for(lambda: (r := self.metrics()["chatsluice_rule_revision"]) > before and r,
-                        "the new rule revision to be in force", 10)
+        # "published revision N", or, when nothing has changed, "revision N stays in force"
+        revision = int(re.search(r"revision (\d+)", self.cli_ok("rules", "publish", "--note", note))[1])
+        wait_for(lambda: self.metrics()["chatsluice_rule_revision"] == revision, f"revision {revision} to be in force",
+                 10)
+        return revision

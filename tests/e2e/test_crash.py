@@ -14,10 +14,10 @@ class Crash(EndToEnd):
         database = Cluster(self).create_database()
         service = Service(self, database).fix_ports().start()
         load = Load(self, service, rate=scaled(1500, 200), connections=16)
-        for _ in range(KILLS):
-            # Killed at a different point each time: by what has been acknowledged, not by the clock.
-            wait_for(lambda: service.metrics()["chatsluice_spool_appended_total"] > scaled(400, 50),
-                     "some hundred webhooks", 60)
+        for kill in range(KILLS):
+            # By what has been done, not by the clock: in turn while receiving and while loading.
+            counter = ("chatsluice_spool_appended_total", "chatsluice_loader_rows_total")[kill % 2]
+            wait_for(lambda: service.metrics()[counter] > scaled(400, 50), f"some hundred in {counter}", 60)
             service.kill()
             service.start()
         summary = load.finish()

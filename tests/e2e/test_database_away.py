@@ -2,6 +2,7 @@
 everything is there exactly once."""
 import unittest
 
+from chat import Webhooks, after, before
 from database import Cluster
 from harness import EndToEnd, scaled, wait_for
 from service import Service
@@ -47,6 +48,31 @@ class DatabaseAway(EndToEnd):
                                    "WHERE application_name LIKE 'chatsluice%'")
             self.assertGreater(ended, 0)
         self.finish(service, load, database)
+
+    def test_a_full_spool_acknowledges_nothing_it_cannot_keep(self):
+        cluster = Cluster(self)
+        database = cluster.create_database()
+        cluster.stop()
+        service = Service(self, database, spool={"max_bytes": "1MiB", "segment_bytes": "64KiB"}).start()
+        acknowledged = 0
+        with Webhooks(service) as webhooks:
+            def post_after():
+                return webhooks.post(after(before("x" * 10000))).status
+            while (status := post_after()) == 200:
+                acknowledged += 1
+                self.assertLess(acknowledged, 200, "1 MiB holds less than 200 webhooks of 10 kB")
+            self.assertGreater(acknowledged, 20)
+            self.assertEqual(status, 503)
+            self.assertEqual(webhooks.post(before("x" * 10000)).code, 0, "a verdict is given all the same")
+            self.assertEqual(service.metrics()["chatsluice_not_recorded_total"], 1)
+            self.assertEqual(service.get("/readyz")[0], 503)
+            self.assertEqual(service.get("/healthz")[0], 200)
+            cluster.start()
+            wait_for(lambda: service.get("/readyz")[0] == 200, "room in the spool")
+            self.assertEqual(post_after(), 200)
+        service.wait_loaded()
+        self.assertEqual(database.value("SELECT count(*) FROM chatsluice.event"), acknowledged + 1)
+        service.terminate()
 
     def finish(self, service, load, database):
         summary = load.finish()

@@ -1,5 +1,4 @@
 """What operators rely on: probes, metrics, reload, an orderly end, one owner of a spool, secrets that stay secret."""
-import http.client
 import json
 import unittest
 from pathlib import Path
@@ -18,13 +17,6 @@ class Operations(EndToEnd):
     def setUpClass(cls):
         cls.cluster = Cluster(cls)
 
-    def get(self, service, path, method="GET"):
-        connection = http.client.HTTPConnection("127.0.0.1", service.operations_port, timeout=10)
-        self.addCleanup(connection.close)
-        connection.request(method, path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-
     def posted(self, service, token=TOKEN, text="hello"):
         """The status of one webhook."""
         with Webhooks(service, token) as webhooks:
@@ -37,14 +29,14 @@ class Operations(EndToEnd):
         here = Service(self, self.cluster.create_database()).start()
         for service in (away, here):
             with self.subTest(service.name):
-                self.assertEqual(self.get(service, "/healthz")[0], 200)
-                self.assertEqual(self.get(service, "/readyz")[0], 200, "a missing database is not unready")
-                status, text = self.get(service, "/version")
+                self.assertEqual(service.get("/healthz")[0], 200)
+                self.assertEqual(service.get("/readyz")[0], 200, "a missing database is not unready")
+                status, text = service.get("/version")
                 self.assertEqual(status, 200)
                 self.assertIn(run(CHATSLUICE, "--version").stdout.split()[-1], text)
-                self.assertEqual(self.get(service, "/nothing")[0], 404)
-                self.assertEqual(self.get(service, "/metrics", "POST")[0], 405)
-                self.assertEqual(self.get(service, "/webhook")[0], 404, "webhooks have an address of their own")
+                self.assertEqual(service.get("/nothing")[0], 404)
+                self.assertEqual(service.get("/metrics", "POST")[0], 405)
+                self.assertEqual(service.get("/webhook")[0], 404, "webhooks have an address of their own")
 
     def test_metrics_count_what_happened(self):
         service = Service(self, self.cluster.create_database()).start()
@@ -131,7 +123,7 @@ class Operations(EndToEnd):
 
     def test_a_spool_has_one_owner(self):
         first = Service(self, name="first").start()
-        second = Service(self, name="second", spool=first.spool)
+        second = Service(self, name="second", spool_directory=first.spool)
         second.spawn(CHATSLUICE, "serve", "--config", second.config_path)
         self.assertEqual(second.wait(), 1)
         self.assertIn(str(first.popen.pid), second.log())
@@ -172,7 +164,7 @@ class Operations(EndToEnd):
             wait_for(lambda: service.metrics()["chatsluice_database_up"] == 0, "the loss to be noticed")
             seen = {"argv": Path(f"/proc/{service.popen.pid}/cmdline").read_text()}
             for path in ("/metrics", "/readyz", "/healthz", "/version"):
-                seen[path] = self.get(service, path)[1]
+                seen[path] = service.get(path)[1]
             check = service.cli("check")
             migrate = service.cli("migrate")  # cannot reach the database, and has to say so without its password
             self.assertEqual(migrate.returncode, 1)
