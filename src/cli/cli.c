@@ -31,6 +31,11 @@ const struct cli_command cli_commands[] = {
     {0},
 };
 
+static void print_version(void)
+{
+    puts("chatsluice " CHATSLUICE_VERSION);
+}
+
 /* Finding the command --------------------------------------------------------------------------------------------- */
 
 static void print_commands(FILE *to)
@@ -103,7 +108,7 @@ int cli_main(int argc, char **argv)
         return CLI_FINE;
     }
     if (strcmp(argv[1], "--version") == 0) {
-        puts("chatsluice " CHATSLUICE_VERSION);
+        print_version();
         return CLI_FINE;
     }
     cli.command = find_command(argc - 1, argv + 1, &words);
@@ -137,6 +142,7 @@ static void print_help(const struct cli *cli, const struct cli_option *options)
         print_option(o->name, o->value, o->help);
     print_option("config", "FILE", "the configuration, else " LOCAL_CONFIG " or " SYSTEM_CONFIG);
     print_option("help", NULL, "this text");
+    print_option("version", NULL, "the version of the program");
 }
 
 static const struct cli_option *find_option(const struct cli_option *options, const char *name, size_t len)
@@ -213,11 +219,14 @@ bool cli_options(struct cli *cli, const struct cli_option *options)
     bool only_arguments = false;
 
     for (int i = 0; i < cli->argc && strcmp(cli->argv[i], "--") != 0; i++) {
-        if (strcmp(cli->argv[i], "--help") == 0) {
+        if (strcmp(cli->argv[i], "--help") == 0)
             print_help(cli, options);
-            cli->status = CLI_FINE;
-            return false;
-        }
+        else if (strcmp(cli->argv[i], "--version") == 0)
+            print_version();
+        else
+            continue;
+        cli->status = CLI_FINE;
+        return false;
     }
     while (at < cli->argc) {
         const char *word = cli->argv[at];

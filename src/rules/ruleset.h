@@ -41,8 +41,5 @@ struct ruleset_slot *ruleset_slot_new(void);
 void ruleset_slot_free(struct ruleset_slot *slot);
 void ruleset_slot_put(struct ruleset_slot *slot, struct ruleset *set); /* takes a reference of its own */
 struct ruleset *ruleset_slot_get(struct ruleset_slot *slot); /* gives a reference, NULL while there is no set */
-/* For a thread that keeps its reference between requests (*held, NULL at first): brings it up to date. While the set
- * has not changed this is one atomic load and no reader disturbs another. The thread unrefs *held when it ends. */
-void ruleset_slot_refresh(struct ruleset_slot *slot, struct ruleset **held);
 
 #endif

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""What the service costs, as ratios measured side by side on one machine.
+
+    tests/bench/bench.py [--rounds 5] [--seconds 6] [throughput] [rate] [backlog] [outage]
+
+throughput  requests/s of 64 connections flat out, rounds interleaved:
+              bare     a civetweb handler that reads the body and returns 60 bytes
+              away     serve: signature, 10,000 terms, durable spool, PostgreSQL away
+              loading  the same with PostgreSQL loading on the same cores
+rate        latency at 5,000 requests/s, from the scheduled time, PostgreSQL loading
+backlog     60 s flat out, PostgreSQL loading: where the backlog lives, and RSS over time
+outage      2,000 requests/s for three minutes, PostgreSQL stopped for the second: answers, p99 of each, rows
+Without a word: all of them. The parts alone: build/bench/bench_spool, bench_judge, bench_loader.
+"""
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+import harness  # noqa: E402
+from database import Cluster  # noqa: E402
+from service import Service  # noqa: E402
+from sim import Load, assert_exactly_once  # noqa: E402
+
+CONNECTIONS = 64
+TERMS = 10_000
+RATE = 5_000
+
+
+def ten_thousand_terms():
+    """A rule file of TERMS made-up words, half Latin, half Chinese, and an expression."""
+    lines = ["- list: made-up", "  terms:"]
+    for i in range(TERMS // 2):
+        lines.append(f"    - zq{i:05d}word")
+        lines.append("    - " + "".join(chr(0x4E00 + (i * 7 + k * 1301) % 20000) for k in range(3)) + f"{i % 10}")
+    lines += ["- rule: made-up", "  match: { terms: made-up }", "  action: mask",
+              "- rule: mobile", "  match: { regex: '\\b1[3-9]\\d{9}\\b' }", "  action: mask"]
+    return "\n".join(lines) + "\n"
+
+
+class Owner(contextlib.ExitStack):
+    """Stands where the harness expects a test: what must be undone at the end."""
+    def addCleanup(self, action):  # noqa: N802 (unittest's name)
+        self.callback(action)
+
+    def assertEqual(self, a, b, message=""):  # noqa: N802
+        if a != b:
+            sys.exit(f"the ledger does not balance, the run is void: {a} {b} {message}")
+
+
+class Usage:
+    """What a process uses between two looks, from /proc."""
+    def __init__(self, process):
+        self.folder = Path("/proc") / str(process.popen.pid)
+        self.cpu_at, self.at = self.cpu_s(), time.monotonic()
+
+    def cpu_s(self):
+        fields = (self.folder / "stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def cores(self):
+        return (self.cpu_s() - self.cpu_at) / (time.monotonic() - self.at)
+
+    def rss_mib(self):
+        line = next(s for s in (self.folder / "status").read_text().splitlines() if s.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+
+class Bare(harness.Process):
+    """The handler the service is measured against."""
+    def __init__(self, owner):
+        super().__init__(owner, "bare", harness.Folder(owner).path)
+        port = harness.free_port()
+        self.webhook_url = f"http://127.0.0.1:{port}/webhook"
+        self.spawn(harness.BUILD / "bench" / "bare_civetweb", port, CONNECTIONS + 16)
+
+
+def load(owner, service, rate, seconds):
+    """One run of the load generator; its summary, and what the server used meanwhile."""
+    token = harness.Folder(owner).path / "token"
+    token.write_text(harness.TOKEN)
+    usage = Usage(service)
+    out = harness.run_ok(harness.CHATSIM, "load", "--url", service.webhook_url, "--rate", rate, "--connections",
+                         CONNECTIONS, "--seconds", seconds, "--sign-file", token, "--after-share", 0.4, "--json",
+                         timeout=seconds + 60)
+    summary = json.loads(out)
+    if summary["sent"] != summary["answered"] + summary["refused"] + summary["failed"]:
+        sys.exit(f"the ledger does not balance, the run is void: {summary}")
+    if summary["refused"] or summary["failed"]:
+        print(f"  !! {summary['refused']} refused, {summary['failed']} failed")
+    return {"per_s": summary["answered"] / seconds, "cores": usage.cores(), "rss_mib": usage.rss_mib(),
+            **{k: summary["latency_ms"][k] for k in ("p50", "p99", "p999")}}
+
+
+def show(name, runs):
+    middle = {k: statistics.median(r[k] for r in runs) for k in runs[0]}
+    print(f"  {name:<8} {middle['per_s']:>8.0f}/s   p50 {middle['p50']:7.2f} ms   p99 {middle['p99']:7.2f} ms   "
+          f"p99.9 {middle['p999']:7.2f} ms   {middle['cores']:.2f} cores   {middle['rss_mib']:.0f} MiB")
+    return middle
+
+
+def start_service(owner, database=None, name="loading", **sections):
+    service = Service(owner, database, name=name, webhook={"threads": CONNECTIONS + 16}, **sections)
+    service.database = database
+    service.config["spool"] |= {"max_bytes": "16GiB", "segment_bytes": "32MiB"}
+    service.write_config()
+    return service.start()
+
+
+def with_rules(owner, cluster):
+    """A service that loads into PostgreSQL, with the ten thousand terms in force."""
+    service = start_service(owner, cluster.create_database())
+    service.publish(ten_thousand_terms())
+    return service
+
+
+def without_database(owner, loading):
+    """A second service with the same rules, from the first one's copy on disk, and no database."""
+    service = start_service(owner, None, "away", rules={"cache_directory": str(loading.spool / "rules")})
+    if service.metrics()["chatsluice_rule_revision"] == 0:
+        sys.exit("the service without a database did not find the rules on disk")
+    return service
+
+
+def throughput(rounds, seconds):
+    print(f"throughput: {CONNECTIONS} connections, {rounds} rounds of {seconds} s each, medians")
+    with Owner() as owner:
+        cluster = Cluster(owner)
+        loading = with_rules(owner, cluster)
+        away = without_database(owner, loading)
+        servers = {"bare": Bare(owner), "away": away, "loading": loading}
+        runs = {name: [] for name in servers}
+        for server in servers.values():
+            load(owner, server, "max", 1)  # warms caches and connections up
+        for _ in range(rounds):
+            for name, server in servers.items():
+                loading.wait_loaded(600)  # nobody else's round pays for this one's backlog
+                runs[name].append(load(owner, server, "max", seconds))
+        middles = {name: show(name, r) for name, r in runs.items()}
+        for name in ("away", "loading"):
+            ratios = sorted(x["per_s"] / b["per_s"] for x, b in zip(runs[name], runs["bare"]))
+            print(f"  {name}/bare {statistics.median(ratios):.3f} (rounds {ratios[0]:.3f} to {ratios[-1]:.3f})")
+        return middles
+
+
+def rate(rounds, seconds):
+    print(f"rate: {RATE} requests/s from the scheduled time, PostgreSQL loading, {rounds} rounds of {seconds} s")
+    with Owner() as owner:
+        service = with_rules(owner, Cluster(owner))
+        load(owner, service, RATE, 2)
+        show("loading", [load(owner, service, RATE, seconds) for _ in range(rounds)])
+
+
+def backlog(_rounds, _seconds):
+    print("backlog: 60 s flat out, PostgreSQL loading")
+    with Owner() as owner:
+        service = with_rules(owner, Cluster(owner))
+        load(owner, service, "max", 3)
+        usage = Usage(service)
+        for step in range(6):
+            one = load(owner, service, "max", 10)
+            metrics = service.metrics()
+            print(f"  {10 * (step + 1):>3} s   {one['per_s']:.0f}/s   {metrics['chatsluice_spool_records']:.0f} records, "
+                  f"{metrics['chatsluice_spool_bytes'] / 2**20:.0f} MiB waiting on disk   RSS {usage.rss_mib():.1f} MiB")
+        began = time.monotonic()
+        waiting = service.metrics()["chatsluice_spool_records"]
+        service.wait_loaded(900)
+        print(f"  the backlog of {waiting:.0f} was loaded at {waiting / (time.monotonic() - began):.0f} rows/s")
+
+
+def outage(_rounds, _seconds):
+    print("outage: 2,000 requests/s, PostgreSQL stopped for the second of three minutes")
+    with Owner() as owner:
+        cluster = Cluster(owner)
+        service = with_rules(owner, cluster)
+        ledgers = []
+        for phase in ("before", "during", "after"):
+            if phase == "during":
+                cluster.stop("immediate")
+            if phase == "after":
+                cluster.start()
+            run = Load(owner, service, rate=2000, connections=CONNECTIONS, name=f"load-{phase}")
+            time.sleep(60)
+            summary = run.finish()
+            ledgers.append(run)
+            latency = summary["latency_ms"]
+            print(f"  {phase:<7} {summary['answered']} answered, {summary['refused']} refused, "
+                  f"{summary['failed']} failed   p50 {latency['p50']:.2f} ms   p99 {latency['p99']:.2f} ms   "
+                  f"p99.9 {latency['p999']:.2f} ms")
+        service.wait_loaded(300)
+        for run in ledgers:
+            assert_exactly_once(owner, run, service.database)
+        print("  every answered event is in the table exactly once")
+
+
+def main():
+    parts = {f.__name__: f for f in (throughput, rate, backlog, outage)}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], metavar="part")
+    arguments = parser.parse_args()
+    for name in arguments.parts or parts:
+        parts[name](arguments.rounds, arguments.seconds)
+
+
+if __name__ == "__main__":
+    main()
