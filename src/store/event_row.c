@@ -255,10 +255,11 @@ static void add_verdict(struct buf *out, const struct event_record *record)
     copy_jsonb(out, record->follow_ups_json);
 }
 
+/* Gives what is in the body: as the record brings it, or parsed now. */
 static int read_body(struct event_encoder *e, struct event_record *record, struct message *m, struct err *fault)
 {
-    *m = (struct message){.command = record->command};
-    if (record->fault.data)
+    *m = record->message; /* empty unless parsed */
+    if (record->fault.data || record->parsed)
         return 0;
     if (callback_parse(e->parser, record->body, m, fault) == 0)
         return 0;

@@ -12,6 +12,7 @@
 #include "store/loader.h"
 #include "store/loader_batch.h"
 #include "store/migrate.h"
+#include "wire/callback.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -65,6 +66,7 @@ static void write_body(struct buf *body, unsigned long number, bool after, int64
 static void *append_range(void *arg)
 {
     struct appender *a = arg;
+    struct callback_parser *parser = callback_parser_new();
     struct buf body = BUF_INIT, bytes = BUF_INIT;
     unsigned seed = (unsigned)a->from;
 
@@ -84,10 +86,13 @@ static void *append_range(void *arg)
             .judge_us = 250,
             .body = buf_span(&body),
         };
+        must(callback_parse(parser, buf_span(&body), &record.message, &err), &err);
+        record.parsed = true; /* as the webhook threads leave it */
         buf_reset(&bytes);
         event_record_encode(&bytes, &record);
         must(spool_append(a->spool, buf_span(&bytes), clock_mono_us() + 60000000, NULL, &err), &err);
     }
+    callback_parser_free(parser);
     buf_release(&body);
     buf_release(&bytes);
     return NULL;

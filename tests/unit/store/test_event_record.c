@@ -1,6 +1,8 @@
 #include "test_program.h"
 
 #include "store/event_record.h"
+#include "store/event_row.h"
+#include "wire/callback.h"
 
 #include <stdlib.h>
 
@@ -36,10 +38,67 @@ static const struct event_record bare = {
     .body = {"", 0},
 };
 
+static const struct event_record with_message = {
+    .received_us = 1,
+    .command = COMMAND_AFTER,
+    .body = {"{}", 2},
+    .parsed = true,
+    .message =
+        {
+            .command = COMMAND_AFTER,
+            .command_word = {"Group.CallbackAfterSendMsg", 26},
+            .group_id = {GIVEN, {"room-7", 6}},
+            .type = {GIVEN, {"", 0}},
+            .topic_id = {IS_NULL, {NULL, 0}},
+            .from_account = {GIVEN, {"viewer_19", 9}},
+            .msg_id = {MISSING, {NULL, 0}},
+            .cloud_custom_data = {GIVEN, {"{\"lvl\":3}", 9}},
+            .random = {GIVEN, 3204417755},
+            .msg_seq = {IS_NULL, 0},
+            .msg_time_s = {GIVEN, -1},
+            .event_time_ms = {GIVEN, 1764000000123},
+            .text = {"hi", 2},
+            .element_count = 3,
+            .duplicate_keys = true,
+        },
+};
+
 static void assert_text(struct span a, struct span b)
 {
     assert_int_equal(a.data == NULL, b.data == NULL);
     assert_true(span_equal(a, b));
+}
+
+static void assert_optional_text(const struct optional_text *a, const struct optional_text *b)
+{
+    assert_int_equal(a->presence, b->presence);
+    assert_true(span_equal(a->text, b->text));
+}
+
+static void assert_number(const struct optional_number *a, const struct optional_number *b)
+{
+    assert_int_equal(a->presence, b->presence);
+    assert_int_equal(a->value, b->value);
+}
+
+static void assert_same_message(const struct message *a, const struct message *b)
+{
+    assert_int_equal(a->command, b->command);
+    assert_true(span_equal(a->command_word, b->command_word));
+    assert_true(span_equal(a->text, b->text));
+    assert_optional_text(&a->group_id, &b->group_id);
+    assert_optional_text(&a->type, &b->type);
+    assert_optional_text(&a->topic_id, &b->topic_id);
+    assert_optional_text(&a->from_account, &b->from_account);
+    assert_optional_text(&a->operator_account, &b->operator_account);
+    assert_optional_text(&a->msg_id, &b->msg_id);
+    assert_optional_text(&a->cloud_custom_data, &b->cloud_custom_data);
+    assert_number(&a->random, &b->random);
+    assert_number(&a->msg_seq, &b->msg_seq);
+    assert_number(&a->msg_time_s, &b->msg_time_s);
+    assert_number(&a->event_time_ms, &b->event_time_ms);
+    assert_int_equal(a->element_count, b->element_count);
+    assert_int_equal(a->duplicate_keys, b->duplicate_keys);
 }
 
 static void assert_same(const struct event_record *a, const struct event_record *b)
@@ -61,11 +120,14 @@ static void assert_same(const struct event_record *a, const struct event_record 
     assert_text(a->becomes, b->becomes);
     assert_text(a->follow_ups_json, b->follow_ups_json);
     assert_text(a->body, b->body);
+    assert_int_equal(a->parsed, b->parsed);
+    if (a->parsed)
+        assert_same_message(&a->message, &b->message);
 }
 
 static void what_was_encoded_is_decoded(void **state)
 {
-    const struct event_record *const cases[] = {&full, &bare};
+    const struct event_record *const cases[] = {&full, &bare, &with_message};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -111,8 +173,14 @@ static void every_other_length_is_refused(void **state)
 {
     struct buf bytes = BUF_INIT;
     struct event_record out;
+    size_t without_message = 72 + 2;
 
     (void)state;
+    event_record_encode(&bytes, &with_message);
+    for (size_t len = 0; len < bytes.len; len++)
+        if (len != without_message)
+            assert_int_equal(decode_exactly(bytes.data, len, &out), ERR_INVALID);
+    buf_reset(&bytes);
     event_record_encode(&bytes, &full);
     for (size_t len = 0; len < bytes.len; len++)
         assert_int_equal(decode_exactly(bytes.data, len, &out), ERR_INVALID);
@@ -123,23 +191,80 @@ static void every_other_length_is_refused(void **state)
 
 static void every_byte_may_be_wrong(void **state)
 {
-    struct buf bytes = BUF_INIT;
-    struct event_record out;
-    size_t refused = 0;
+    const struct event_record *const cases[] = {&full, &with_message};
 
     (void)state;
-    event_record_encode(&bytes, &full);
-    for (size_t i = 0; i < bytes.len; i++) {
-        char was = bytes.data[i];
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        struct buf bytes = BUF_INIT;
+        struct event_record out;
+        size_t refused = 0;
 
-        for (int value = 0; value < 256; value++) {
-            bytes.data[i] = (char)value;
-            refused += decode_exactly(bytes.data, bytes.len, &out) < 0;
+        event_record_encode(&bytes, cases[c]);
+        for (size_t i = 0; i < bytes.len; i++) {
+            char was = bytes.data[i];
+
+            for (int value = 0; value < 256; value++) {
+                bytes.data[i] = (char)value;
+                refused += decode_exactly(bytes.data, bytes.len, &out) < 0;
+            }
+            bytes.data[i] = was;
         }
-        bytes.data[i] = was;
+        assert_true(refused > 36 * 200); /* all of the lengths and most of the enums */
+        buf_release(&bytes);
     }
-    assert_true(refused > 36 * 200); /* all of the lengths and most of the enums */
-    buf_release(&bytes);
+}
+
+/* Whether the webhook thread or the loader parsed the body makes no difference to the row. */
+static void a_parsed_record_gives_the_same_row(void **state)
+{
+    static const struct {
+        enum command command;
+        const char *body;
+    } cases[] = {
+        {COMMAND_BEFORE,
+         "{\"CallbackCommand\":\"Group.CallbackBeforeSendMsg\",\"GroupId\":\"g\",\"Type\":\"Live\",\"TopicId\":null,"
+         "\"From_Account\":\"a\",\"Operator_Account\":\"\",\"Random\":1,\"MsgBody\":[{\"MsgType\":\"TIMTextElem\","
+         "\"MsgContent\":{\"Text\":\"h\\u0000i\"}}],\"CloudCustomData\":\"[1]\",\"EventTime\":\"1764000000123\"}"},
+        {COMMAND_AFTER,
+         "{\"CallbackCommand\":\"Group.CallbackAfterSendMsg\",\"GroupId\":\"g\",\"GroupId\":\"h\",\"MsgSeq\":7,"
+         "\"MsgTime\":1764000000,\"MsgBody\":[]}"},
+        {COMMAND_RECALL,
+         "{\"CallbackCommand\":\"Group.CallbackAfterRecallMsg\",\"GroupId\":\"g\",\"MsgSeqList\":[{\"MsgSeq\":1}]}"},
+    };
+    struct callback_parser *parser = callback_parser_new();
+    struct event_encoder *encoder = NULL;
+    struct err err = {0};
+
+    (void)state;
+    assert_non_null(parser);
+    assert_int_equal(event_encoder_new(&encoder, "872cb24b-d851-473a-9a47-3b2cb9c5b3e2", &err), 0);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buf rows[2] = {BUF_INIT, BUF_INIT};
+
+        for (int parsed = 0; parsed < 2; parsed++) {
+            struct event_record record = {
+                .received_us = 1764000000500000,
+                .command = cases[i].command,
+                .body = span_of(cases[i].body),
+                .parsed = parsed,
+            };
+            struct spool_record spooled = {.seq = 1};
+            struct buf bytes = BUF_INIT;
+            int64_t time_us;
+
+            assert_int_equal(callback_parse(parser, record.body, &record.message, &err), 0);
+            event_record_encode(&bytes, &record);
+            spooled.data = buf_span(&bytes);
+            assert_int_equal(event_encode(encoder, &rows[parsed], &spooled, &time_us, &err), 0);
+            buf_release(&bytes);
+        }
+        assert_true(rows[0].len > 100);
+        assert_true(span_equal(buf_span(&rows[0]), buf_span(&rows[1])));
+        buf_release(&rows[0]);
+        buf_release(&rows[1]);
+    }
+    event_encoder_free(encoder);
+    callback_parser_free(parser);
 }
 
 int main(void)
@@ -148,6 +273,7 @@ int main(void)
         cmocka_unit_test(what_was_encoded_is_decoded),
         cmocka_unit_test(every_other_length_is_refused),
         cmocka_unit_test(every_byte_may_be_wrong),
+        cmocka_unit_test(a_parsed_record_gives_the_same_row),
     };
 
     return cmocka_run_group_tests_name("store/event_record", tests, NULL, NULL);

@@ -109,7 +109,7 @@ static void a_database_that_stops_is_waited_for(void **state)
 static void killed_connections_lose_and_double_nothing(void **state)
 {
     struct bench b;
-    struct feeder feeder = {.bench = &b, .count = 20000};
+    struct feeder feeder = {.bench = &b, .count = 8000};
     pthread_t thread;
     long killed = 0;
     int64_t deadline = clock_mono_us() + 60 * us_per_s;
@@ -118,7 +118,7 @@ static void killed_connections_lose_and_double_nothing(void **state)
     b.loader = start_loader(&b, b.url, "one", 200);
     assert_int_equal(pthread_create(&thread, NULL, feed, &feeder), 0);
     /* A kill for every few batches, wherever the loader is just then: between statements, in COPY, in COMMIT. */
-    for (uint64_t next = 1; loader_position(b.loader) < feeder.count; next = loader_position(b.loader) + 450) {
+    for (uint64_t next = 1; loader_position(b.loader) < feeder.count; next = loader_position(b.loader) + 250) {
         while (loader_position(b.loader) < next && loader_position(b.loader) < feeder.count) {
             if (clock_mono_us() > deadline)
                 fail_msg("loader stands at %" PRIu64, loader_position(b.loader));
@@ -156,7 +156,7 @@ static void stop_does_not_wait_for_a_server_that_hangs(void **state)
 static void two_loaders_share_a_spool_without_doubling(void **state)
 {
     struct bench b;
-    struct feeder feeder = {.bench = &b, .count = 10000};
+    struct feeder feeder = {.bench = &b, .count = 4000};
     struct loader *second;
     pthread_t thread;
 

@@ -6,3 +6,5 @@ chatsluice_unit_test(store message_view)
 chatsluice_unit_test(store loader)
 chatsluice_unit_test(store loader_faults)
 chatsluice_unit_test(store rule_store)
+# Stops and starts a server, waits out the grace of a stop, kills connections by the dozen: slow under sanitizers.
+set_tests_properties(unit.store.loader_faults PROPERTIES TIMEOUT 300)
