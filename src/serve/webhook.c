@@ -253,6 +253,8 @@ static void answer_message(struct exchange *x, const struct message *message)
     struct verdict verdict;
 
     x->record.command = message->command;
+    x->record.parsed = true; /* so that the loader need not parse again */
+    x->record.message = *message;
     if (url_command.data && !span_equal(url_command, message->command_word)) {
         metric_count(METRIC_COMMAND_MISMATCH);
         log_warn("webhook URL and body name different commands",
