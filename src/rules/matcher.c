@@ -1,7 +1,7 @@
 #include "rules/matcher.h"
 
+#include "base/crypto.h"
 #include "base/utf8.h"
-#include "rules/digest.h"
 #include "rules/stored_file.h"
 #include "rules/unicode.h"
 
@@ -126,10 +126,10 @@ static void add_escaped(struct buf *out, const struct pattern *p)
 }
 
 /* Everything the database depends on, hashed: its name in the cache. */
-static bool cache_name(char name[DIGEST_HEX + 16], struct span expressions, const unsigned *flags, size_t count)
+static bool cache_name(char name[SHA256_HEX + 16], struct span expressions, const unsigned *flags, size_t count)
 {
     struct buf key = BUF_INIT;
-    char digest[DIGEST_HEX];
+    char digest[SHA256_HEX];
     hs_platform_info_t platform = {0};
     bool ok;
 
@@ -138,10 +138,12 @@ static bool cache_name(char name[DIGEST_HEX + 16], struct span expressions, cons
              platform.cpu_features, count);
     buf_add(&key, flags, count * sizeof(*flags));
     buf_add_span(&key, expressions);
-    ok = !buf_failed(&key) && digest_hex(buf_span(&key), digest);
+    ok = !buf_failed(&key);
+    if (ok)
+        crypto_sha256_hex(&(struct span){key.data, key.len}, 1, digest);
     buf_release(&key);
     if (ok)
-        snprintf(name, DIGEST_HEX + 16, "matcher-%s", digest);
+        snprintf(name, SHA256_HEX + 16, "matcher-%s", digest);
     return ok;
 }
 
@@ -199,7 +201,7 @@ int matcher_compile(struct matcher **out, const struct pattern *patterns, size_t
     size_t *offsets = calloc(count, sizeof(*offsets));
     unsigned *flags = calloc(count, sizeof(*flags)), *ids = calloc(count, sizeof(*ids));
     struct buf text = BUF_INIT;
-    char name[DIGEST_HEX + 16];
+    char name[SHA256_HEX + 16];
     bool named;
     int r = ERR_FAILED;
 

@@ -1,6 +1,6 @@
 #include "rules/ruleset_priv.h"
 
-#include "rules/digest.h"
+#include "base/crypto.h"
 #include "rules/judge.h"
 #include "rules/stored_file.h"
 
@@ -451,7 +451,9 @@ static bool name_by_content(struct ruleset *set, const struct rule_document *doc
     bool ok;
 
     rule_document_write_json(doc, &json);
-    ok = !buf_failed(&json) && digest_hex(buf_span(&json), set->checksum);
+    ok = !buf_failed(&json);
+    if (ok)
+        crypto_sha256_hex(&(struct span){json.data, json.len}, 1, set->checksum);
     buf_release(&json);
     return ok;
 }

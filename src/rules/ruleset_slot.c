@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct ruleset_slot {
-    pthread_mutex_t lock;        /* guards set */
+    pthread_mutex_t lock; /* guards set */
     struct ruleset *set;
 };
 

@@ -1,6 +1,6 @@
 #include "rules/stored_file.h"
 
-#include "rules/digest.h"
+#include "base/crypto.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -44,11 +44,10 @@ static int sync_directory(const char *directory)
 
 int stored_file_write(const char *directory, const char *name, uint64_t number, struct span content, struct err *err)
 {
-    char path[PATH_MAX], temporary[PATH_MAX], head[HEAD_MAX], digest[DIGEST_HEX];
+    char path[PATH_MAX], temporary[PATH_MAX], head[HEAD_MAX], digest[SHA256_HEX];
     int fd = -1, r, head_len;
 
-    if (!digest_hex(content, digest))
-        return err_set(err, ERR_FAILED, "could not write \"%s/%s\": no SHA-256", directory, name);
+    crypto_sha256_hex(&content, 1, digest);
     if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path) ||
         snprintf(temporary, sizeof(temporary), "%s/.%s.XXXXXX", directory, name) >= (int)sizeof(temporary))
         return err_set(err, ERR_USAGE, "could not write \"%s\": the path of its directory is too long", name);
@@ -101,7 +100,7 @@ static int read_all(int fd, struct buf *into, size_t bytes)
 
 int stored_file_read(const char *directory, const char *name, uint64_t *number, struct buf *content, struct err *err)
 {
-    char path[PATH_MAX], digest[DIGEST_HEX], stated_digest[DIGEST_HEX];
+    char path[PATH_MAX], digest[SHA256_HEX], stated_digest[SHA256_HEX];
     struct buf whole = BUF_INIT;
     struct span rest;
     struct stat st;
@@ -137,7 +136,8 @@ int stored_file_read(const char *directory, const char *name, uint64_t *number, 
         goto out;
     }
     rest = (struct span){line_end + 1, whole.len - (size_t)(line_end + 1 - whole.data)};
-    if (rest.len != stated_bytes || !digest_hex(rest, digest) || strcmp(digest, stated_digest) != 0) {
+    crypto_sha256_hex(&rest, 1, digest);
+    if (rest.len != stated_bytes || strcmp(digest, stated_digest) != 0) {
         err_set(err, r, "\"%s\" is damaged: its content does not match its checksum", path);
         goto out;
     }

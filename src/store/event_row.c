@@ -1,17 +1,15 @@
 #include "store/event_row.h"
 
+#include "base/crypto.h"
 #include "store/event_record.h"
 #include "wire/callback.h"
 #include "wire/gate.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 struct event_encoder {
     uint8_t spool_id[UUID_BYTES];
     struct callback_parser *parser;
-    EVP_MD *sha256;
-    EVP_MD_CTX *digest;
     struct buf key; /* what an event id is the digest of */
 };
 
@@ -55,8 +53,7 @@ int event_encoder_new(struct event_encoder **out, const char *spool_id, struct e
 {
     struct event_encoder *e = calloc(1, sizeof(*e));
 
-    if (!e || !(e->parser = callback_parser_new()) || !(e->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL)) ||
-        !(e->digest = EVP_MD_CTX_new())) {
+    if (!e || !(e->parser = callback_parser_new())) {
         event_encoder_free(e);
         return err_set(err, ERR_FAILED, "could not make an event encoder: no memory");
     }
@@ -73,8 +70,6 @@ void event_encoder_free(struct event_encoder *e)
     if (!e)
         return;
     callback_parser_free(e->parser);
-    EVP_MD_CTX_free(e->digest);
-    EVP_MD_free(e->sha256);
     buf_release(&e->key);
     free(e);
 }
@@ -119,11 +114,11 @@ static bool message_key(struct buf *key, const struct event_record *record, cons
 /* The digest as a UUID of version 8 (RFC 9562: made by rules of our own). */
 static int key_digest(struct event_encoder *e, uint8_t id[UUID_BYTES])
 {
-    unsigned char digest[EVP_MAX_MD_SIZE];
+    uint8_t digest[SHA256_BYTES];
 
-    if (buf_failed(&e->key) || !EVP_DigestInit_ex(e->digest, e->sha256, NULL) ||
-        !EVP_DigestUpdate(e->digest, e->key.data, e->key.len) || !EVP_DigestFinal_ex(e->digest, digest, NULL))
+    if (buf_failed(&e->key))
         return -1;
+    crypto_sha256(&(struct span){e->key.data, e->key.len}, 1, digest);
     memcpy(id, digest, UUID_BYTES);
     id[6] = (uint8_t)((id[6] & 0x0f) | 0x80);
     id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);

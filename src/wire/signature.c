@@ -1,27 +1,12 @@
 #include "wire/signature.h"
 
-/* The plain SHA-256 functions are deprecated in favour of EVP, which looks the algorithm up under a lock and allocates:
- * ten times the cost of this digest, on every request. They cannot fail. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-#include <openssl/crypto.h>
-#include <openssl/sha.h>
+#include "base/crypto.h"
 
 void signature_make(const char *token, struct span request_time, char out[SIGNATURE_HEX + 1])
 {
-    static const char hex[] = "0123456789abcdef";
-    unsigned char digest[SHA256_DIGEST_LENGTH];
-    SHA256_CTX ctx;
+    const struct span parts[] = {span_of(token), request_time};
 
-    SHA256_Init(&ctx);
-    SHA256_Update(&ctx, token, strlen(token));
-    SHA256_Update(&ctx, request_time.data, request_time.len);
-    SHA256_Final(digest, &ctx);
-    OPENSSL_cleanse(&ctx, sizeof(ctx));
-    for (size_t i = 0; i < sizeof(digest); i++) {
-        out[2 * i] = hex[digest[i] >> 4];
-        out[2 * i + 1] = hex[digest[i] & 15];
-    }
-    out[SIGNATURE_HEX] = '\0';
+    crypto_sha256_hex(parts, 2, out);
 }
 
 /* Sign as sent -> lower case; false when it is not 64 hexadecimal digits. */
@@ -56,7 +41,7 @@ enum signature_result signature_check(const char *const *tokens, size_t count, s
         if (!tokens[i])
             continue;
         signature_make(tokens[i], request_time, made);
-        if (CRYPTO_memcmp(made, given, SIGNATURE_HEX) == 0)
+        if (crypto_equal(made, given, SIGNATURE_HEX))
             match = true;
     }
     if (!match)

@@ -1,22 +1,18 @@
 #include "wire/usersig.h"
 
+#include "base/crypto.h"
 #include "base/json_write.h"
 #include "wire/json_read.h"
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <zlib.h>
-
 #include <inttypes.h>
 #include <stdio.h>
+#include <zlib.h>
 
 enum {
-    MAX_JSON = 4096,                   /* inflated */
-    MAX_ZLIB = MAX_JSON + 64,          /* a stored stream is a little longer than what it holds */
-    MAX_TEXT = (MAX_ZLIB + 2) / 3 * 4, /* the same in Base64 */
-    DIGEST = 32,                       /* HMAC-SHA256 */
-    DIGEST_TEXT = (DIGEST + 2) / 3 * 4 /* the same in Base64 */
+    MAX_JSON = 4096,                          /* inflated */
+    MAX_ZLIB = MAX_JSON + 64,                 /* a stored stream is a little longer than what it holds */
+    MAX_TEXT = (MAX_ZLIB + 2) / 3 * 4,        /* the same in Base64 */
+    DIGEST_TEXT = (SHA256_BYTES + 2) / 3 * 4, /* of HMAC-SHA256, in Base64 */
 };
 
 static bool is_identifier(struct span s)
@@ -37,19 +33,15 @@ static bool sign_fields(const char *secret, const char *identifier, uint64_t sdk
                         char out[DIGEST_TEXT + 1])
 {
     char text[256];
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned digest_len = 0;
+    uint8_t digest[SHA256_BYTES];
     int len = snprintf(text, sizeof(text),
                        "TLS.identifier:%s\nTLS.sdkappid:%" PRIu64 "\nTLS.time:%" PRId64 "\nTLS.expire:%" PRId64 "\n",
                        identifier, sdkappid, time_s, expire_s);
 
-    if (len < 0 || (size_t)len >= sizeof(text) || strlen(secret) > INT32_MAX)
+    if (len < 0 || (size_t)len >= sizeof(text) ||
+        !crypto_hmac_sha256(span_of(secret), (struct span){text, (size_t)len}, digest))
         return false;
-    if (!HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)text, (size_t)len, digest,
-              &digest_len) ||
-        digest_len != DIGEST)
-        return false;
-    EVP_EncodeBlock((unsigned char *)out, digest, DIGEST);
+    crypto_base64(out, digest, sizeof(digest));
     return true;
 }
 
@@ -81,9 +73,9 @@ static int add_compressed(struct buf *out, struct span json, struct err *err)
 
     if (compress(packed, &packed_len, (const Bytef *)json.data, json.len) != Z_OK)
         return err_set(err, ERR_FAILED, "could not compress a UserSig");
-    to = buf_reserve(out, (packed_len + 2) / 3 * 4 + 1); /* EVP_EncodeBlock ends its text with a NUL */
+    to = buf_reserve(out, (packed_len + 2) / 3 * 4 + 1); /* and a NUL */
     if (to) {
-        size_t len = (size_t)EVP_EncodeBlock((unsigned char *)to, packed, (int)packed_len);
+        size_t len = crypto_base64(to, packed, packed_len);
         to_url_base64(to, len);
         buf_commit(out, len);
     }
@@ -109,12 +101,11 @@ int usersig_make(struct buf *out, const char *secret, const char *identifier, ui
     return r;
 }
 
-/* URL Base64 -> bytes; their number, or -1. EVP_DecodeBlock forgives blanks and misplaced padding, we do not. */
+/* URL Base64 -> bytes; their number, or -1. The decoder forgives blanks and misplaced padding, we do not. */
 static int from_url_base64(struct span text, unsigned char out[MAX_ZLIB + 3])
 {
     char plain[MAX_TEXT];
     size_t padding = 0;
-    int len;
 
     if (text.len == 0 || text.len > MAX_TEXT || text.len % 4 != 0)
         return -1;
@@ -128,8 +119,7 @@ static int from_url_base64(struct span text, unsigned char out[MAX_ZLIB + 3])
             return -1;
         plain[i] = c == '*' ? '+' : c == '-' ? '/' : c == '_' ? '=' : c;
     }
-    len = EVP_DecodeBlock(out, (const unsigned char *)plain, (int)text.len);
-    return len < 0 ? -1 : len - (int)padding;
+    return crypto_base64_decode(out, (struct span){plain, text.len});
 }
 
 /* One whole zlib stream -> its text; its length, or -1 when it is broken, longer than MAX_JSON or followed by more. */
@@ -220,7 +210,7 @@ enum usersig_result usersig_check(struct span text, const char *secret, const ch
     if (!__builtin_add_overflow(given.time_s, given.expire_s, &last_s) && now_s > last_s)
         return USERSIG_EXPIRED;
     if (!sign_fields(secret, given.identifier, given.sdkappid, given.time_s, given.expire_s, sig) ||
-        CRYPTO_memcmp(sig, given.sig, DIGEST_TEXT) != 0)
+        !crypto_equal(sig, given.sig, DIGEST_TEXT))
         return USERSIG_WRONG_KEY;
     return USERSIG_OK;
 }

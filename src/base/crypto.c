@@ -1,0 +1,63 @@
+#include "base/crypto.h"
+
+/* The plain SHA-256 functions are deprecated in favour of EVP, which looks the algorithm up under a lock and allocates:
+ * ten times the cost of a short digest, and there is one on every request. These cannot fail. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+
+#include <limits.h>
+
+void crypto_sha256(const struct span *parts, size_t count, uint8_t out[SHA256_BYTES])
+{
+    SHA256_CTX ctx;
+
+    SHA256_Init(&ctx);
+    for (size_t i = 0; i < count; i++)
+        SHA256_Update(&ctx, parts[i].data, parts[i].len);
+    SHA256_Final(out, &ctx);
+    OPENSSL_cleanse(&ctx, sizeof(ctx)); /* a part may be a secret */
+}
+
+void crypto_sha256_hex(const struct span *parts, size_t count, char out[SHA256_HEX])
+{
+    static const char hex[] = "0123456789abcdef";
+    uint8_t digest[SHA256_BYTES];
+
+    crypto_sha256(parts, count, digest);
+    for (size_t i = 0; i < SHA256_BYTES; i++) {
+        out[2 * i] = hex[digest[i] >> 4];
+        out[2 * i + 1] = hex[digest[i] & 15];
+    }
+    out[SHA256_HEX - 1] = '\0';
+}
+
+bool crypto_hmac_sha256(struct span key, struct span text, uint8_t out[SHA256_BYTES])
+{
+    unsigned len = 0;
+
+    return key.len <= INT_MAX &&
+           HMAC(EVP_sha256(), key.data, (int)key.len, (const unsigned char *)text.data, text.len, out, &len) &&
+           len == SHA256_BYTES;
+}
+
+bool crypto_equal(const void *a, const void *b, size_t len)
+{
+    return CRYPTO_memcmp(a, b, len) == 0;
+}
+
+size_t crypto_base64(char *out, const void *bytes, size_t len)
+{
+    return (size_t)EVP_EncodeBlock((unsigned char *)out, bytes, (int)len);
+}
+
+int crypto_base64_decode(void *out, struct span text)
+{
+    int len = EVP_DecodeBlock(out, (const unsigned char *)text.data, (int)text.len);
+
+    for (size_t i = 0; i < 2 && len > 0 && text.len > i && text.data[text.len - 1 - i] == '='; i++)
+        len--;
+    return len;
+}

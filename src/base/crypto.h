@@ -1,0 +1,28 @@
+/* crypto.h - digests, their comparison and Base64. The one file over libcrypto. Threads: any. */
+#ifndef CHATSLUICE_BASE_CRYPTO_H
+#define CHATSLUICE_BASE_CRYPTO_H
+
+#include "base/span.h"
+
+#include <stdint.h>
+
+enum { SHA256_BYTES = 32, SHA256_HEX = 65 /* with the NUL */ };
+
+/* SHA-256 of the parts one after the other. Cannot fail, allocates nothing. */
+void crypto_sha256(const struct span *parts, size_t count, uint8_t out[SHA256_BYTES]);
+/* The same as lower-case hex. */
+void crypto_sha256_hex(const struct span *parts, size_t count, char out[SHA256_HEX]);
+
+/* False when libcrypto cannot: no memory, or a key beyond what it takes. */
+bool crypto_hmac_sha256(struct span key, struct span text, uint8_t out[SHA256_BYTES]);
+
+/* Whether len bytes are equal, in a time that does not tell where they differ. */
+bool crypto_equal(const void *a, const void *b, size_t len);
+
+/* Standard Base64 with padding. Writes (len + 2) / 3 * 4 characters and a NUL; returns their number. */
+size_t crypto_base64(char *out, const void *bytes, size_t len);
+/* Back to bytes: text is a multiple of 4 characters and out has room for 3 bytes for each 4 of them. Returns the number
+ * of bytes without those that stand for padding, or -1. Blanks around it are forgiven: who minds looks first. */
+int crypto_base64_decode(void *out, struct span text);
+
+#endif
