@@ -48,7 +48,7 @@ class Database:
 
     def rows(self, query):
         """The rows of a query as dictionaries; bytea as bytes is the caller's to decode (\\x...)."""
-        return json.loads(self.execute(f"SELECT coalesce(json_agg(t), '[]') FROM ({query}) t"))
+        return json.loads(self.execute(f"SELECT coalesce(json_agg(one_row), '[]') FROM ({query}) one_row"))
 
     def value(self, query):
         rows = self.rows(query)

@@ -111,6 +111,35 @@ class Journey(EndToEnd):
         self.assertNotIn("\x00", row["text"])
         self.assertIn("abc\ufffd\x01xyz", row["text"])
 
+    def test_odd_bodies_have_a_valid_verdict_too(self):
+        def body(text, more=b""):
+            return (b'{"CallbackCommand":"Group.CallbackBeforeSendMsg","GroupId":"room-odd","From_Account":"v",'
+                    b'"Random":"4294967295","MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"%s"}}]%s}'
+                    % (text, more))
+        relay = {"Title": "darn", "MsgNum": 1, "CompatibleText": "c", "AbstractList": ["x"]}
+        nested = relay | {"Title": "t", "MsgList": [{"MsgBody": [text_element("darn")]}]}
+        cases = [  # name, body, code, parts of the reply
+            ("escapes", body(b"d\\u0061rn \\n\\u4f60\\ud83d\\ude00"), 0, ["**** \\n你😀"]),
+            ("a lone surrogate", body(b"darn \\ud800!"), 0, ["**** \ufffd!"]),
+            ("a key twice: what is delivered is not certain", body(b"darn", b',"GroupId":"other"'), 1, []),
+            ("both rewritten", body(b"darn", b',"CloudCustomData":"darn"'), 0,
+             ['"Text":"****"', '"CloudCustomData":"****"']),
+            ("no MsgBody", b'{"CallbackCommand":"Group.CallbackBeforeSendMsg","GroupId":7}', 0, []),
+            ("a relay's title", before(elements=[{"MsgType": "TIMRelayElem", "MsgContent": relay}]), 0,
+             ['"Title":"****"']),
+            ("inside a relay, which cannot be rewritten",
+             before(elements=[{"MsgType": "TIMRelayElem", "MsgContent": nested}]), 1, []),
+            ("a file's name", before(elements=[{"MsgType": "TIMFileElem", "MsgContent": {"FileName": "darn.txt"}}]), 0,
+             ['"FileName":"****.txt"']),
+        ]
+        for name, sent, code, parts in cases:
+            with self.subTest(name):
+                reply = self.post(sent)
+                self.assertEqual(reply.code, code)
+                for part in parts:
+                    self.assertIn(part, reply.bytes.decode())
+                self.stored(sent)
+
     def test_text_inside_custom_and_face_elements_is_seen(self):
         elements = [{"MsgType": "TIMCustomElem", "MsgContent": {"Data": "casino night", "Desc": "", "Ext": ""}}]
         self.assertEqual(self.post(before(elements=elements)).code, 1)
@@ -171,6 +200,17 @@ class Journey(EndToEnd):
             self.assertEqual(self.post(delivered).bytes, answer())
         self.stored(delivered)
         self.assertEqual(self.service.metrics()[counted], start + 2)
+        # The same message, told a little differently: another EventTime, none, numbers as strings, no MsgSeq.
+        for number, (first, second) in enumerate([
+                ({}, {"EventTime": delivered["EventTime"] + 1500}), ({"EventTime": None}, {"EventTime": None}),
+                ({}, {"EventTime": str(delivered["EventTime"]), "MsgSeq": str(delivered["MsgSeq"])}),
+                ({"MsgSeq": 0}, {"MsgSeq": 0})]):
+            room = f"room-twice-{number}"
+            for change in (first, second):
+                told = delivered | {"GroupId": room} | change
+                self.post({k: v for k, v in told.items() if v is not None})
+                self.service.wait_loaded()
+            self.assertEqual(self.database.value(f"SELECT count(*) FROM chatsluice.event WHERE group_id = '{room}'"), 1)
         # A Before one sent twice is two attempts of the sender: both are judged and kept.
         body = before("twice", group="room-twice")
         self.post(body)
