@@ -461,6 +461,8 @@ static void check_fault(struct loading *l, const void *member, const char *words
     slot_fault(l, &slot, words);
 }
 
+enum { RECORD_REST_BYTES = 512 * 1024 };
+
 static void check_values(struct loading *l)
 {
     struct config *c = l->config;
@@ -476,6 +478,10 @@ static void check_values(struct loading *l)
     if (c->webhook.body_timeout_ms >= c->webhook.deadline_ms)
         check_fault(l, &c->webhook.body_timeout_ms,
                     "it must be shorter than webhook.deadline, or a slow body leaves no time for the verdict");
+    /* A record holds the body, the text read from it, the text it becomes, and the hits. */
+    if (c->spool.segment_bytes < 3 * c->webhook.max_body_bytes + RECORD_REST_BYTES)
+        check_fault(l, &c->spool.segment_bytes,
+                    "a record must fit: it must be at least three times webhook.max_body and 512KiB");
     if (c->spool.segment_bytes > c->spool.max_bytes / 2)
         check_fault(l, &c->spool.segment_bytes, "it must be at most half of spool.max_bytes");
 }
@@ -584,6 +590,21 @@ void config_free(struct config *c)
         for (size_t i = 0; i < CONFIG_APP_SETTINGS; i++)
             setting_release(&config_app_settings[i], &c->apps[app]);
     free(c);
+}
+
+bool config_text(const struct config *c, const char *name, const char **value)
+{
+    for (size_t i = 0; i < CONFIG_SETTINGS; i++) {
+        const struct config_setting *s = &config_settings[i];
+        size_t len = strlen(s->section);
+
+        if (setting_is_text(s) && strncmp(name, s->section, len) == 0 && name[len] == '.' &&
+            strcmp(name + len + 1, s->key) == 0) {
+            *value = *setting_text(s, c);
+            return true;
+        }
+    }
+    return false;
 }
 
 void config_restart_needed(const struct config *running, const struct config *wanted, struct buf *changed)

@@ -76,6 +76,10 @@ void config_free(struct config *c); /* NULL is fine; wipes secrets */
 /* Names in *changed (one key a line) the keys whose new value needs a restart; used by SIGHUP. */
 void config_restart_needed(const struct config *running, const struct config *wanted, struct buf *changed);
 
+/* The value of a key that is a text, by its full name ("database.url"); NULL when it is not set. Borrowed. False when
+ * there is no such key. */
+bool config_text(const struct config *c, const char *name, const char **value);
+
 /* The whole table as commented YAML with the defaults. */
 void config_print_defaults(struct buf *out);
 

@@ -58,7 +58,7 @@ const struct config_setting config_settings[CONFIG_SETTINGS] = {
      .offset = AT(webhook.max_body_bytes),
      .initial = "1MiB",
      .min = 16 * KIB,
-     .max = 2 * MIB,
+     .max = 1 * MIB,
      .help = "Longer bodies are refused with 413. A real one stays below 256KiB."},
     {.section = "webhook",
      .key = "body_timeout",
@@ -149,7 +149,8 @@ const struct config_setting config_settings[CONFIG_SETTINGS] = {
      .initial = "32MiB",
      .min = 64 * KIB,
      .max = 1 * GIB,
-     .help = "The size of one file of the spool; at most half of max_bytes."},
+     .help = "The size of one file of the spool: at least three times webhook.max_body and 512KiB, at most half of\n"
+             "max_bytes."},
 
     {.section = "database",
      .key = "url",

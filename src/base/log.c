@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_PHRASES = 64, LOG_LINE_MAX = 4096 };
+enum { LOG_PHRASES = 64, LOG_LINE_MAX = 32 * 1024 };
 
 static _Atomic int log_level = LOG_INFO;
 static _Atomic int log_format = LOG_LOGFMT;
@@ -150,6 +150,14 @@ void log_write(enum log_level level, const struct log_field fields[LOG_FIELDS])
         add_field(&line, format, &head);
     }
     buf_add_text(&line, format == LOG_JSON ? "}\n" : "\n");
+    if (buf_failed(&line)) { /* too long: better the phrase alone than silence */
+        buf_reset(&line);
+        if (format == LOG_JSON)
+            buf_addf(&line, "{\"level\":\"%s\",\"msg\":\"%s\",\"cut\":true}\n", level_names[level],
+                     fields[0].value.str);
+        else
+            buf_addf(&line, "level=%s msg=\"%s\" cut=true\n", level_names[level], fields[0].value.str);
+    }
     if (!buf_failed(&line)) {
         /* One write, so that lines of several threads do not mix; a log that cannot be written has nobody to tell. */
         ssize_t written = write(STDERR_FILENO, line.data, line.len);

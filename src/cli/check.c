@@ -25,11 +25,31 @@ static int print_defaults(const struct cli *cli)
     return status;
 }
 
+/* An empty line when it is not set. */
+static int print_value(const struct cli *cli, const char *key)
+{
+    struct config *config = cli_config(cli);
+    const char *value;
+    int status = CLI_FINE;
+
+    if (!config)
+        return CLI_FAILED;
+    if (config_text(config, key, &value))
+        puts(value ? value : "");
+    else
+        status = cli_fail(cli, "there is no key \"%s\" that is a text", key);
+    config_free(config);
+    return status;
+}
+
 int cli_check(struct cli *cli)
 {
     bool defaults = false;
+    const char *key = NULL;
     const struct cli_option options[] = {
-        {"defaults", CLI_FLAG, &defaults, NULL, "print every key with its default instead"}, {0}};
+        {"defaults", CLI_FLAG, &defaults, NULL, "print every key with its default instead"},
+        {"get", CLI_TEXT, &key, "KEY", "print the value of one key that is a text, like database.url, instead"},
+        {0}};
     struct faults faults = FAULTS_INIT;
     struct config *config = NULL;
 
@@ -37,6 +57,8 @@ int cli_check(struct cli *cli)
         return cli->status;
     if (defaults)
         return print_defaults(cli);
+    if (key)
+        return print_value(cli, key);
 
     const char *path = cli_config_path(cli);
     if (config_load(&config, path, &faults) == 0)

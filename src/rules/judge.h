@@ -28,7 +28,7 @@
 
 enum {
     JUDGE_MAX_HITS = 256,        /* reported: rather those that decided. The verdict knows all */
-    JUDGE_MAX_MATCHES = 1 << 18, /* looked at in one message; one with more cannot be judged exactly and is rejected */
+    JUDGE_MAX_MATCHES = 1 << 15, /* looked at in one message; one with more cannot be judged exactly and is rejected */
 };
 
 struct judge;

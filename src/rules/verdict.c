@@ -1,6 +1,7 @@
 #include "rules/verdict.h"
 
 #include "base/json_write.h"
+#include "base/utf8.h"
 #include "rules/rule_names.h"
 
 const char *action_name(enum action a)
@@ -55,6 +56,14 @@ static const char *hit_state_name(enum hit_state s)
     return "unmet";
 }
 
+static struct span matched_of(const struct hit *h, struct span field)
+{
+    struct span matched = {field.data + h->start, h->end - h->start};
+
+    matched.len = utf8_cut(matched.data, matched.len, VERDICT_MAX_MATCHED);
+    return matched;
+}
+
 void verdict_hits_json(struct buf *out, const struct verdict *verdict, struct span text, struct span custom_data)
 {
     buf_add_char(out, '[');
@@ -75,7 +84,7 @@ void verdict_hits_json(struct buf *out, const struct verdict *verdict, struct sp
         json_add_member_text(out, "state", hit_state_name(h->state));
         json_add_member_text(out, "action", action_name(h->action));
         if (h->start <= h->end && h->end <= field.len)
-            json_add_member_span(out, "matched", (struct span){field.data + h->start, h->end - h->start});
+            json_add_member_span(out, "matched", matched_of(h, field));
         buf_add_char(out, '}');
     }
     buf_add_char(out, ']');

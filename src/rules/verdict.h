@@ -55,6 +55,8 @@ struct verdict {
     size_t follow_up_count;
 };
 
+enum { VERDICT_MAX_MATCHED = 256 }; /* bytes of "matched"; start and end tell the whole range */
+
 /* The hits as the JSON array of design.md section 11, plus "field", "state", "action" and "matched", the bytes of field
  * that matched (text and custom_data are those of the message judged). "[]" when there are none. */
 void verdict_hits_json(struct buf *out, const struct verdict *verdict, struct span text, struct span custom_data);

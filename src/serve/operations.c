@@ -10,6 +10,9 @@
 /* The threads are few: a connection holds one only while it is being answered, or for SILENCE_MS when it says nothing.
  */
 enum { MAX_BODY = 4096, BODY_TIMEOUT_MS = 2000, SILENCE_MS = 5000, DRAIN_MS = 3000 };
+enum {
+    STALLED_US = 1000 * 1000
+}; /* a commit takes a fraction of a millisecond; After webhooks are refused from 1.5 s on */
 
 struct operations {
     struct http_server *server;
@@ -32,6 +35,8 @@ static const char *unready_because(const struct operations *operations, const st
         return "draining";
     if (spool->full)
         return "spool full";
+    if (spool->stalled_us > STALLED_US)
+        return "spool stalled";
     return NULL;
 }
 
@@ -54,6 +59,7 @@ static void answer_readyz(struct operations *operations, struct http_reply *repl
     json_add_member_bool(body, "alarm", spool.alarm);
     json_add_member_bool(body, "full", spool.full);
     json_add_member_bool(body, "failed", spool.failed);
+    json_add_member_i64(body, "stalled_ms", spool.stalled_us / 1000);
     buf_add_char(body, '}');
     json_add_member_bool(body, "database_up", metric_value(METRIC_DATABASE_UP) == 1);
     json_add_member_i64(body, "rule_revision", metric_value(METRIC_RULE_REVISION));

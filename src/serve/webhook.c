@@ -92,8 +92,9 @@ static bool admit(struct exchange *x)
     case NOT_SIGNED:
         /* If it is our token that is wrong, all real traffic is refused like this, and delivered unmoderated. */
         refuse(x, METRIC_REFUSED_SIGNATURE, 403, why);
-        log_error("webhook not authenticated: its message is delivered unmoderated", log_str("reason", why),
-                  log_u64("sdkappid", x->record.sdkappid), log_str("from", request->remote_address));
+        log_error("webhook not authenticated: if it is real, messages are delivered unmoderated",
+                  log_str("reason", why), log_u64("sdkappid", x->record.sdkappid),
+                  log_str("from", request->remote_address));
         return false;
     }
     return false;
@@ -169,7 +170,8 @@ static void answer_before(struct exchange *x, const struct verdict *verdict, con
 {
     if (clock_mono_us() >= x->deadline_us) {
         decide_without_rules(x, x->policy->fallback_verdict, DECIDED_DEADLINE, SPAN(""));
-    } else if (verdict->decided_by == DECIDED_OVERLOAD) {
+    } else if (verdict->decided_by == DECIDED_OVERLOAD && verdict->action == ACTION_ALLOW) {
+        /* no memory; a message with too much in it to be judged whole is rejected by the judge itself */
         decide_without_rules(x, x->policy->fallback_verdict, DECIDED_OVERLOAD, SPAN(""));
     } else {
         decide(x, verdict->action, verdict->decided_by, verdict->error_code, verdict->error_info);
@@ -189,7 +191,7 @@ static void record(struct exchange *x, bool carries_verdict)
     int r;
 
     x->record.judge_us = (uint32_t)(clock_mono_us() - x->request->started_us);
-    x->record.body = buf_span(&x->thread->body);
+    x->record.body = (struct span){buf_text(&x->thread->body), x->thread->body.len}; /* empty is not absent */
     buf_reset(bytes);
     event_record_encode(bytes, &x->record);
     r = buf_failed(bytes) ? err_set(&err, ERR_FULL, "no memory for the record")
@@ -284,7 +286,7 @@ static void answer_unreadable(struct exchange *x, struct span fault)
     decide_without_rules(x, x->policy->unreadable_verdict, DECIDED_DEFAULT, fault);
     if (x->record.command != COMMAND_BEFORE)
         http_refuse(x->reply, 400, "%.*s", (int)fault.len, fault.data);
-    record(x, true);
+    record(x, x->record.command == COMMAND_BEFORE);
 }
 
 static void answer_body(struct exchange *x)

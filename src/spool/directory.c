@@ -54,12 +54,19 @@ static int system_unlink(const struct spool_io *io, int dir_fd, const char *name
     return unlinkat(dir_fd, name, 0);
 }
 
+static int system_ftruncate(const struct spool_io *io, int fd, off_t len)
+{
+    (void)io;
+    return ftruncate(fd, len);
+}
+
 const struct spool_io spool_io_system = {
     .pwrite = system_pwrite,
     .fdatasync = system_fdatasync,
     .fsync = system_fsync,
     .rename = system_rename,
     .unlink = system_unlink,
+    .ftruncate = system_ftruncate,
 };
 
 int write_fully(const struct spool_io *io, int fd, const void *data, size_t len, uint64_t offset)

@@ -219,10 +219,12 @@ static void *writer_main(void *arg)
         pthread_mutex_unlock(&sp->lock);
         if (!batch)
             return NULL;
+        atomic_store(&sp->commit_started_us, clock_mono_us());
         if (commit(sp, batch, &err) < 0) {
             fail(sp, &err);
             return NULL;
         }
+        atomic_store(&sp->commit_started_us, 0);
         publish(sp, batch);
     }
 }
@@ -276,7 +278,7 @@ static int find_place_locked(struct spool *sp, uint64_t bytes, int64_t deadline_
         in_time = cond_wait_until(&sp->room, &sp->lock, deadline_us);
         sp->waiting_for_room--;
         if (!in_time)
-            return refuse_locked(sp, "the disk is slower than the records come", err);
+            return err_set(err, ERR_FULL, "could not spool a record: the disk is slower than the records come");
     }
 }
 
@@ -401,6 +403,7 @@ void spool_show_gauges_locked(struct spool *sp)
 void spool_get_status(struct spool *sp, struct spool_status *out)
 {
     struct spool_status status = {.max_bytes = sp->max_bytes, .quarantined = sp->quarantined};
+    int64_t started_us = atomic_load(&sp->commit_started_us);
 
     memcpy(status.id, sp->id_text, sizeof(status.id));
     pthread_mutex_lock(&sp->lock);
@@ -411,6 +414,8 @@ void spool_get_status(struct spool *sp, struct spool_status *out)
     status.oldest_us = oldest_us_locked(sp);
     status.alarm = sp->used_bytes >= sp->max_bytes / 10 * 7;
     status.full = sp->refusing;
+    status.opened_seq = sp->opened_seq;
+    status.stalled_us = started_us > 0 ? clock_mono_us() - started_us : 0;
     status.failed = atomic_load(&sp->failed);
     spool_show_gauges_locked(sp);
     pthread_mutex_unlock(&sp->lock);
@@ -509,6 +514,16 @@ static int identify(struct spool *sp, const struct segment_list *list, struct er
     return r;
 }
 
+static int remove_leftovers(struct spool *sp, struct err *err)
+{
+    static const char *const names[] = {PREPARED_NAME, SPARE_NAME, LEAVING_NAME};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (sp->io->unlink(sp->io, sp->dir_fd, names[i]) < 0 && errno != ENOENT)
+            return err_set_errno(err, ERR_FAILED, "could not remove \"%s\" from the spool directory", names[i]);
+    return 0;
+}
+
 /* Locks the directory and takes over what it holds. */
 static int take_over(struct spool *sp, struct err *err)
 {
@@ -522,9 +537,9 @@ static int take_over(struct spool *sp, struct err *err)
     sp->lock_fd = directory_lock(sp->dir_fd, sp->directory, err);
     if (sp->lock_fd < 0)
         return sp->lock_fd;
-    if (sp->io->unlink(sp->io, sp->dir_fd, PREPARED_NAME) < 0 && errno != ENOENT)
-        return err_set_errno(err, ERR_FAILED, "could not remove \"%s\" from the spool directory", PREPARED_NAME);
-    r = directory_list(sp->dir_fd, &list, err);
+    r = remove_leftovers(sp, err);
+    if (r == 0)
+        r = directory_list(sp->dir_fd, &list, err);
     if (r == 0)
         r = identify(sp, &list, err);
     if (r == 0)
@@ -541,6 +556,7 @@ static int take_over(struct spool *sp, struct err *err)
             sp->fill_salt = segment_salt(&sp->id, list.first_seqs[list.count - 1]);
         sp->last_seq = rec.last_seq > sp->released_seq ? rec.last_seq : sp->released_seq;
         atomic_store(&sp->durable_seq, sp->last_seq);
+        sp->opened_seq = sp->last_seq;
         spool_recount_locked(sp);
         spool_show_gauges_locked(sp);
         log_info("spool opened", log_str("directory", sp->directory), log_str("id", sp->id_text),
@@ -626,6 +642,6 @@ void spool_close(struct spool *sp)
     if (!sp)
         return;
     stop_threads(sp, true);
-    sp->io->unlink(sp->io, sp->dir_fd, PREPARED_NAME);
+    remove_leftovers(sp, NULL);
     spool_free(sp);
 }

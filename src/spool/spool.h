@@ -38,13 +38,15 @@ struct spool_status {
     uint64_t next_seq;      /* of the next record appended */
     uint64_t durable_seq;   /* all up to this one are on disk; 0: none yet */
     uint64_t released_seq;  /* all up to this one may go */
+    uint64_t opened_seq;    /* durable_seq as it was when the spool was opened */
     uint64_t used_bytes, max_bytes;
     int64_t oldest_us;    /* append time (wall) of the oldest unreleased record, to within a second or, of a backlog
                              of hours, some; 0: none */
     uint64_t quarantined; /* records found damaged since the spool was opened */
     bool alarm;
-    bool full; /* the last append was refused, and nothing was released since */
+    bool full; /* the last append was refused for lack of space, and none was released since */
     bool failed;
+    int64_t stalled_us; /* how long the disk has been busy with the present commit, 0: it is idle */
 };
 
 int spool_open(struct spool **out, const struct spool_options *options, struct err *err);

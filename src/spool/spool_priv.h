@@ -6,7 +6,7 @@
  *   recover.c    from the files of the last process to where this one goes on
  *   age.c        how old the oldest unreleased record is
  *   spool.c      appending and group commit, release, status; the writer thread
- *   prepare.c    the housekeeper thread: zero-filled segments ahead of use, removal of released ones
+ *   prepare.c    the housekeeper thread: zero-filled segments ahead of use, taking released ones out
  *   reader.c     reading in order, with or without a running spool */
 #ifndef CHATSLUICE_SPOOL_SPOOL_PRIV_H
 #define CHATSLUICE_SPOOL_SPOOL_PRIV_H
@@ -27,7 +27,10 @@ enum {
 };
 
 #define LIMIT_UNKNOWN UINT64_MAX
-#define PREPARED_NAME "next.zero" /* the coming segment, until it has a first record */
+/* Files that hold nothing anybody waits for; what is left of them at a start is removed. */
+#define PREPARED_NAME "next.zero"    /* the coming segment, until it has a first record */
+#define SPARE_NAME    "spare.zero"   /* a released one, to be the coming one's file */
+#define LEAVING_NAME  "leaving.zero" /* a released one that is being removed */
 
 struct spool_uuid {
     uint8_t bytes[ID_BYTES];
@@ -41,6 +44,7 @@ struct spool_io {
     int (*fsync)(const struct spool_io *io, int fd); /* of directories */
     int (*rename)(const struct spool_io *io, int dir_fd, const char *from, const char *to);
     int (*unlink)(const struct spool_io *io, int dir_fd, const char *name);
+    int (*ftruncate)(const struct spool_io *io, int fd, off_t len);
 };
 extern const struct spool_io spool_io_system;
 
@@ -215,7 +219,7 @@ struct spool {
     struct spool_uuid id;
     char id_text[SPOOL_ID_TEXT];
     uint64_t max_bytes, segment_bytes;
-    uint64_t quarantined;
+    uint64_t quarantined, opened_seq;
     pthread_t writer, housekeeper;
 
     pthread_mutex_t lock;    /* guards all up to the next blank line */
@@ -237,7 +241,7 @@ struct spool {
     int next_fd;
     uint64_t next_bytes;
     bool no_space; /* the next segment could not be made, tried again every second */
-    bool refusing; /* the last append found no room */
+    bool refusing; /* the last append found no space */
     bool writer_idle;
     bool stopping;
     unsigned waiting_for_room;
@@ -245,11 +249,14 @@ struct spool {
     _Atomic uint64_t durable_seq;  /* of the newest record on disk */
     _Atomic uint32_t committed[2]; /* by parity: twice the number of the last batch committed, plus 1 after a failure */
     atomic_bool failed;
+    _Atomic int64_t commit_started_us; /* clock_mono_us(); 0: none is under way */
 
     pthread_mutex_t reader_lock; /* guards the next two */
     pthread_cond_t reader_wake;
     bool woken;
     _Atomic uint64_t wanted_seq; /* of a waiting reader; stored under reader_lock */
+
+    bool has_spare; /* housekeeper only */
 
     int tail_fd; /* writer only, as is tail_pos */
     uint64_t tail_pos;

@@ -31,9 +31,9 @@
 enum {
     RETRY_MIN_MS = 100,
     RETRY_MAX_MS = 2000,
-    /* A part batch waits this long for more: a person sees the message at once all the same, and a trickle costs ten
-     * commits a second, not one for each record. */
-    GATHER_MS = 100,
+    /* A part batch waits this long for more: a trickle costs twenty commits a second, not one for each record, and the
+     * work comes in portions too small to hold up those who answer webhooks. */
+    GATHER_MS = 50,
     IDLE_MS = 1000,
     CHECK_MS = 5000,      /* how often an idle connection is tried, so that chatsluice_database_up tells the truth */
     STOP_GRACE_MS = 3000, /* for the transaction that runs when stop comes */
@@ -213,10 +213,10 @@ static int adopt_position(struct loader *l, struct err *err)
         log_error("somebody else moved the position of this spool", log_u64("expected", known), log_u64("found", found),
                   log_str("owner", buf_text(&owner)));
     }
-    if (found > status.durable_seq) {
+    if (found > (l->adopted ? status.durable_seq : status.opened_seq)) {
         /* The spool was restored from an older copy, or its disk lost what it had confirmed: numbers the database has
-         * seen are being given out again. Going back loads all there is; what is already in the table collides with
-         * itself and stays out. */
+         * seen are given out again, and may have been since it was opened. Going back loads all there is; what is
+         * already in the table collides with itself and stays out. */
         log_error("database is ahead of this spool, its records are loaded again", log_u64("database", found),
                   log_u64("spool", status.durable_seq), log_u64("from", status.released_seq));
         r = move_position(l, found, status.released_seq, err);

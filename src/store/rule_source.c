@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000, NUMBER_TEXT = 24 };
+enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000, STOP_GRACE_MS = 3000, NUMBER_TEXT = 24 };
 
 struct rule_source {
     /* fixed once started */
@@ -22,11 +22,11 @@ struct rule_source {
     int64_t poll_interval_ms, connect_timeout_ms;
     pthread_t thread;
 
-    pthread_mutex_t lock; /* guards the next three */
+    pthread_mutex_t lock; /* guards the next three, and replacing db */
     pthread_cond_t wake;
     bool stopping, asked;
 
-    /* the thread's own */
+    /* the thread's own; others only cancel what runs on db */
     struct db *db;
     unsigned random;
     int64_t retry_ms;
@@ -139,7 +139,8 @@ static int heartbeat(struct rule_source *s, struct err *err)
              status.oldest_us > 0 ? (clock_wall_us() - status.oldest_us) / 1000000 : 0);
     ruleset_unref(set);
     int r = db_query(s->db, NULL,
-                     "INSERT INTO chatsluice.instance (instance_id, host, pid, version, spool_id, revision,"
+                     "WITH killed AS (DELETE FROM chatsluice.instance WHERE seen_at < now() - interval '1 day')"
+                     " INSERT INTO chatsluice.instance (instance_id, host, pid, version, spool_id, revision,"
                      " spool_records, spool_oldest_seconds)"
                      " VALUES ($1, $2, $3::integer, $4, $5, $6::bigint, $7::bigint, $8::bigint)"
                      " ON CONFLICT (instance_id) DO UPDATE SET revision = excluded.revision,"
@@ -159,16 +160,34 @@ static void remove_instance(struct rule_source *s)
 
 /* The thread ------------------------------------------------------------------------------------------------------ */
 
+static void replace_db(struct rule_source *s, struct db *db)
+{
+    struct db *old = s->db;
+
+    pthread_mutex_lock(&s->lock);
+    s->db = db;
+    pthread_mutex_unlock(&s->lock);
+    db_close(old);
+}
+
+static int connect_db(struct rule_source *s, struct err *err)
+{
+    struct db *db = NULL;
+    int r = db_open(&db, s->database_url, "chatsluice rules", s->connect_timeout_ms, err);
+
+    if (r == 0)
+        replace_db(s, db);
+    return r;
+}
+
 static int step(struct rule_source *s, struct err *err)
 {
     int r = 0;
 
-    if (s->db && !db_alive(s->db)) {
-        db_close(s->db);
-        s->db = NULL;
-    }
+    if (s->db && !db_alive(s->db))
+        replace_db(s, NULL);
     if (!s->db)
-        r = db_open(&s->db, s->database_url, "chatsluice rules", s->connect_timeout_ms, err);
+        r = connect_db(s, err);
     if (r == 0)
         r = look(s, err);
     if (r == 0 && s->acknowledge) {
@@ -280,12 +299,23 @@ void rule_source_poll_now(struct rule_source *s)
 
 void rule_source_stop(struct rule_source *s)
 {
+    struct timespec until;
+
     if (!s)
         return;
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += STOP_GRACE_MS / 1000;
+    if (pthread_timedjoin_np(s->thread, NULL, &until) == ETIMEDOUT) {
+        pthread_mutex_lock(&s->lock);
+        if (s->db)
+            db_cancel(s->db);
+        pthread_mutex_unlock(&s->lock);
+        pthread_join(s->thread, NULL);
+    }
     release(s);
 }

@@ -26,7 +26,7 @@ struct rule_source_options {
 
 int rule_source_start(struct rule_source **out, const struct rule_source_options *options, struct err *err);
 void rule_source_poll_now(struct rule_source *source); /* SIGHUP */
-/* Waits for what is under way, at most a compilation or connect_timeout_ms. NULL is fine. */
+/* Waits for what is under way: a compilation, connect_timeout_ms, or three seconds for a statement. NULL is fine. */
 void rule_source_stop(struct rule_source *source);
 
 #endif

@@ -5,8 +5,10 @@ from harness import CHATSLUICE, ROOT, Folder, add_cleanup, clean_environment, ru
 
 
 class Cluster:
-    """A private PostgreSQL; a fresh, migrated database for every asker."""
-    def __init__(self, owner, running=True):
+    """A private PostgreSQL; a fresh, migrated database for every asker. Not durable unless asked for: the server may be
+    killed in a test but the kernel lives on, and its syncs would only cost time."""
+    def __init__(self, owner, running=True, options="-c fsync=off"):
+        self.options = f"-c max_connections=50 {options}"
         self.folder = Folder(owner).path
         self.databases = 0
         add_cleanup(owner, lambda: self.script("stop", "immediate"))
@@ -14,8 +16,7 @@ class Cluster:
             self.start()
 
     def script(self, verb, *arguments):
-        # The server may be killed here but the kernel lives on: fsync would only cost time.
-        environment = clean_environment(CHATSLUICE_POSTGRES_OPTIONS="-c fsync=off -c max_connections=50")
+        environment = clean_environment(CHATSLUICE_POSTGRES_OPTIONS=self.options)
         return run_ok(ROOT / "scripts/postgres", verb, self.folder / "pg", *arguments, environment=environment,
                       timeout=120).strip()
 

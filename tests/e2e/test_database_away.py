@@ -53,14 +53,15 @@ class DatabaseAway(EndToEnd):
         cluster = Cluster(self)
         database = cluster.create_database()
         cluster.stop()
-        service = Service(self, database, spool={"max_bytes": "1MiB", "segment_bytes": "64KiB"}).start()
+        service = Service(self, database, webhook={"max_body": "64KiB"},
+                          spool={"max_bytes": "2MiB", "segment_bytes": "1MiB"}).start()
         acknowledged = 0
         with Webhooks(service) as webhooks:
             def post_after():
                 return webhooks.post(after(before("x" * 10000))).status
             while (status := post_after()) == 200:
                 acknowledged += 1
-                self.assertLess(acknowledged, 200, "1 MiB holds less than 200 webhooks of 10 kB")
+                self.assertLess(acknowledged, 200, "2 MiB hold less than 200 webhooks of 10 kB")
             self.assertGreater(acknowledged, 20)
             self.assertEqual(status, 503)
             self.assertEqual(webhooks.post(before("x" * 10000)).code, 0, "a verdict is given all the same")

@@ -186,7 +186,7 @@ static const struct {
     {"webhook:\n  deadline: 2s\n" APP, "2:13: webhook.deadline: 2s is out of range; it must be 10ms to 1999ms\n"},
     {"webhook:\n  max_body: 64KB\n" APP,
      "2:13: webhook.max_body: \"64KB\" is not a size; write for example 65536, 64KiB, 32MiB or 8GiB\n"},
-    {"webhook:\n  max_body: 1GiB\n" APP, "2:13: webhook.max_body: 1GiB is out of range; it must be 16KiB to 2MiB\n"},
+    {"webhook:\n  max_body: 1GiB\n" APP, "2:13: webhook.max_body: 1GiB is out of range; it must be 16KiB to 1MiB\n"},
     {"spool:\n  max_bytes: 99999999999999GiB\n" APP,
      "2:14: spool.max_bytes: 99999999999999GiB is out of range; it must be 1MiB to 1048576GiB\n"},
     {"webhook:\n  authentication: perhaps\n" APP, "2:19: webhook.authentication: \"perhaps\" is neither on nor off\n"},
@@ -218,6 +218,8 @@ static const struct {
      "2:17: webhook.body_timeout: it must be shorter than webhook.deadline, or a slow body leaves no time for the "
      "verdict\n"},
     {"spool:\n  max_bytes: 48MiB\n" APP, " spool.segment_bytes: it must be at most half of spool.max_bytes\n"},
+    {"spool:\n  segment_bytes: 3MiB\n" APP,
+     " spool.segment_bytes: a record must fit: it must be at least three times webhook.max_body and 512KiB\n"},
     {"log: {level: info}\n", " apps: no application is configured; add its sdkappid and token, or set "
                              "CHATSLUICE_APPS_1_SDKAPPID and CHATSLUICE_APPS_1_TOKEN\n"},
     {"apps: 7\n", "1:7: \"apps\" is a list; begin each application with \"- sdkappid:\"\n"},

@@ -27,7 +27,7 @@ logged() {
 
 configure() {
     cat >c.yaml <<END
-webhook: { listen: $1, authentication: $2, threads: $3 }
+webhook: { listen: $1, authentication: $2, threads: $3, max_body: 64KiB }
 operations: { listen: 127.0.0.1:0 }
 spool: { directory: $work/spool, max_bytes: 4MiB, segment_bytes: 1MiB }
 database: { url: "host=$work/nobody" }

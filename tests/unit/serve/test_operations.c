@@ -1,3 +1,4 @@
+#include "../spool/fault_io.h"
 #include "service.h"
 
 static int start(void **state)
@@ -114,6 +115,37 @@ static void says_why_it_is_not_ready(void **state)
     service_stop(&s);
 }
 
+static void says_that_the_disk_stalls(void **state)
+{
+    struct fixture *f = fixture_new("/tmp");
+    struct config config = service_config();
+    struct operations *operations = NULL;
+    struct client_reply reply = {0};
+    struct fault_io disk;
+    struct spool *spool;
+    struct err err;
+
+    (void)state;
+    fault_io_init(&disk);
+    spool = open_io(f, &disk.io);
+    assert_int_equal(operations_start(&operations, &config, spool, &err), 0);
+    fault_io_stall(&disk, true);
+    assert_int_equal(spool_append(spool, SPAN("a record"), clock_mono_us() + 1100 * 1000, NULL, &err), ERR_TIMEOUT);
+    get(operations, "GET", "/readyz", &reply);
+    assert_int_equal(reply.status, 503);
+    assert_non_null(strstr(reply.body.data, "\"status\":\"spool stalled\""));
+
+    fault_io_stall(&disk, false);
+    spool_wait(spool, 1, FOREVER_MS);
+    get(operations, "GET", "/readyz", &reply);
+    assert_int_equal(reply.status, 200);
+    client_reply_release(&reply);
+    operations_stop(operations);
+    spool_close(spool);
+    remove_tree(f->directory);
+    free(f);
+}
+
 /* The reason it has threads of its own. */
 static void answers_while_every_webhook_thread_is_busy(void **state)
 {
@@ -142,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_its_paths_and_no_other, start, stop),
         cmocka_unit_test(says_why_it_is_not_ready),
+        cmocka_unit_test(says_that_the_disk_stalls),
         cmocka_unit_test_setup_teardown(answers_while_every_webhook_thread_is_busy, start, stop),
     };
 

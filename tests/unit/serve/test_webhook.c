@@ -343,6 +343,48 @@ static void keeps_and_answers_unreadable_bodies(void **state)
     buf_release(&bytes);
 }
 
+/* An empty body is a body: on a thread that has read none yet, too, its record can be read back. */
+static void keeps_empty_bodies(void **state)
+{
+    struct service *s = *state;
+    struct client_reply reply = {0};
+    struct event_record record;
+    struct buf bytes = BUF_INIT;
+
+    service_ask(s, BEFORE, SPAN(""), &reply);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(buf_text(&reply.body), "\"ErrorCode\":1,"));
+    assert_true(service_next_record(s, &record, &bytes));
+    assert_int_equal(record.body.len, 0);
+    assert_true(record.fault.len > 0);
+    client_reply_release(&reply);
+    buf_release(&bytes);
+}
+
+/* A text made to match more often than the judge looks at is rejected, whatever the fallback says: there is a verdict.
+ */
+static void rejects_what_matches_too_often(void **state)
+{
+    struct service *s = *state;
+    struct client_reply reply = {0};
+    struct buf body = BUF_INIT;
+
+    service_rules(s,
+                  "- list: w\n  boundary: any\n  terms: [a, aa, aaa, aaaa, aaaaa]\n"
+                  "- rule: flag\n  action: flag\n  match: {terms: w}\n",
+                  1);
+    buf_add_text(&body, "{\"CallbackCommand\":\"Group.CallbackBeforeSendMsg\",\"GroupId\":\"r\",\"From_Account\":\"u\","
+                        "\"MsgBody\":[{\"MsgType\":\"TIMTextElem\",\"MsgContent\":{\"Text\":\"");
+    for (int i = 0; i < 12000; i++)
+        buf_add_char(&body, 'a');
+    buf_add_text(&body, "\"}}]}");
+    service_ask(s, BEFORE, buf_span(&body), &reply);
+    assert_int_equal(reply.status, 200);
+    assert_non_null(strstr(buf_text(&reply.body), "\"ErrorCode\":1,"));
+    client_reply_release(&reply);
+    buf_release(&body);
+}
+
 /* A verdict that cannot be carried out in the message is a rejection: nothing slips through. */
 static void rejects_what_it_cannot_rewrite(void **state)
 {
@@ -520,6 +562,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(gives_every_form_of_verdict, start, stop),
         cmocka_unit_test_setup_teardown(acknowledges_every_other_command, start, stop),
         cmocka_unit_test_setup_teardown(keeps_and_answers_unreadable_bodies, start, stop),
+        cmocka_unit_test_setup_teardown(keeps_empty_bodies, start, stop),
+        cmocka_unit_test_setup_teardown(rejects_what_matches_too_often, start, stop),
         cmocka_unit_test_setup_teardown(rejects_what_it_cannot_rewrite, start, stop),
         cmocka_unit_test(answers_without_a_spool_as_promised),
         cmocka_unit_test_setup_teardown(falls_back_when_its_own_deadline_has_passed, start, stop),

@@ -86,10 +86,16 @@ static inline int fault_unlink(const struct spool_io *io, int dir_fd, const char
     return unlinkat(dir_fd, name, 0);
 }
 
+static inline int fault_ftruncate(const struct spool_io *io, int fd, off_t len)
+{
+    (void)io;
+    return ftruncate(fd, len);
+}
+
 static inline void fault_io_init(struct fault_io *f)
 {
     *f = (struct fault_io){
-        .io = {fault_pwrite, fault_fdatasync, fault_fsync, fault_rename, fault_unlink},
+        .io = {fault_pwrite, fault_fdatasync, fault_fsync, fault_rename, fault_unlink, fault_ftruncate},
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .change = PTHREAD_COND_INITIALIZER,
         .calls_left = -1,

@@ -26,6 +26,7 @@ static void timed_out_records_are_written_all_the_same(void **state)
     struct fault_io disk;
     struct spool_reader *reader;
     struct spool_record record;
+    struct spool_status status;
     struct spool *sp;
 
     fault_io_init(&disk);
@@ -35,6 +36,9 @@ static void timed_out_records_are_written_all_the_same(void **state)
     assert_int_equal(append_word(sp, "two", in_ms(20)), ERR_TIMEOUT);
     assert_int_equal(append_word(sp, "three", in_ms(20)), ERR_TIMEOUT);
     assert_int_equal(append_word(sp, "four", 0), ERR_TIMEOUT);
+    spool_get_status(sp, &status);
+    assert_true(status.stalled_us > 0);
+    assert_false(status.full); /* slow is not full */
     assert_int_equal(spool_reader_open(&reader, sp, 2, NULL), 0);
     assert_int_equal(spool_reader_next(reader, &record, NULL), 0);
     fault_io_stall(&disk, false);
@@ -45,6 +49,8 @@ static void timed_out_records_are_written_all_the_same(void **state)
     assert_true(span_is(record.data, "three"));
     assert_int_equal(spool_reader_next(reader, &record, NULL), 1);
     assert_true(span_is(record.data, "four"));
+    spool_get_status(sp, &status);
+    assert_int_equal(status.stalled_us, 0);
     spool_reader_close(reader);
     spool_close(sp);
 }
