@@ -23,6 +23,7 @@ enum {
     DRAIN_INTERVAL_MS = 5,    /* between two looks at what is left */
     HEAD_SLACK = 64,          /* civetweb's buffer is larger than any head accepted: looking behind one is safe */
     CHUNKED_STEP = 16 * 1024, /* read at a time while the length of a body is not known */
+    BUFFER_KEEPS = 256 * 1024,
 };
 
 struct worker {
@@ -271,6 +272,10 @@ static void reply_send(struct worker *w, struct mg_connection *connection, const
 
 static struct http_reply reply_start(struct worker *w)
 {
+    if (w->body.cap > BUFFER_KEEPS) /* one large reply must not stay in memory for every thread there is */
+        buf_release(&w->body);
+    if (w->out.cap > BUFFER_KEEPS)
+        buf_release(&w->out);
     buf_reset(&w->body);
     return (struct http_reply){.status = 200, .content_type = HTTP_JSON, .body = &w->body};
 }
@@ -640,11 +645,4 @@ void http_server_stop(struct http_server *server, int64_t timeout_ms)
         close(silent);
     watch_stop(server);
     server_free(server);
-}
-
-/* The request's headers ------------------------------------------------------------------------------------------- */
-
-const char *http_header(const struct http_request *request, const char *name)
-{
-    return mg_get_header(request->connection, name);
 }

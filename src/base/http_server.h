@@ -26,7 +26,7 @@ struct http_request {
     const char *remote_address;
     int64_t started_us;               /* clock_mono_us() when the head had been read */
     void *thread;                     /* what thread_new gave for this thread */
-    struct mg_connection *connection; /* for http_read_body and http_header only */
+    struct mg_connection *connection; /* for http_read_body only */
 };
 
 struct http_reply {
@@ -73,9 +73,6 @@ void http_server_stop(struct http_server *server, int64_t timeout_ms);
 /* Reads the whole body into *body (reset first). On anything but HTTP_BODY_OK fills reply with the status (400, 408,
  * 413), a JSON body naming the fault, and close; the handler just returns. */
 enum http_body http_read_body(const struct http_request *request, struct buf *body, struct http_reply *reply);
-
-/* The header's value or NULL; name without case. */
-const char *http_header(const struct http_request *request, const char *name);
 
 /* Value of a query parameter: name without case, percent-decoded into out (reset first). Returns how often the name
  * occurs; the value is that of the last. */

@@ -219,7 +219,7 @@ static const struct {
      "verdict\n"},
     {"spool:\n  max_bytes: 48MiB\n" APP, " spool.segment_bytes: it must be at most half of spool.max_bytes\n"},
     {"spool:\n  segment_bytes: 3MiB\n" APP,
-     " spool.segment_bytes: a record must fit: it must be at least three times webhook.max_body and 512KiB\n"},
+     "2:18: spool.segment_bytes: a record must fit: it must be at least three times webhook.max_body and 512KiB\n"},
     {"log: {level: info}\n", " apps: no application is configured; add its sdkappid and token, or set "
                              "CHATSLUICE_APPS_1_SDKAPPID and CHATSLUICE_APPS_1_TOKEN\n"},
     {"apps: 7\n", "1:7: \"apps\" is a list; begin each application with \"- sdkappid:\"\n"},
