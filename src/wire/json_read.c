@@ -51,8 +51,8 @@ void json_reader_free(struct json_reader *r)
     free(r);
 }
 
-/* json-c puts itself into a copy of the thread's locale with the numbers of "C" for each parse. The copy costs locks that
- * all threads share, a twentieth of a whole request; of "C" itself the C library makes none. */
+/* json-c puts itself into a copy of the thread's locale with the numbers of "C" for each parse. The copy costs locks
+ * that all threads share, a twentieth of a whole request; of "C" itself the C library makes none. */
 static enum json_tokener_error parse(struct json_reader *r, struct span text)
 {
     locale_t before = uselocale(newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* a constant, never freed */
