@@ -1,6 +1,7 @@
 #include "base/http_client.h"
 
 #include "base/clock.h"
+#include "base/wait.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -93,7 +94,6 @@ static bool headers_make(struct http_client *client)
 int http_client_new(struct http_client **out, const struct http_client_options *options, struct err *err)
 {
     struct http_client *client = NULL;
-    pthread_condattr_t monotonic;
 
     pthread_once(&library_once, library_start);
     if (library_ready != CURLE_OK)
@@ -103,10 +103,7 @@ int http_client_new(struct http_client **out, const struct http_client_options *
         return err_set(err, ERR_FAILED, "could not make an HTTP client: out of memory");
     client->max_answer_bytes = options->max_answer_bytes;
     pthread_mutex_init(&client->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&client->freed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init_monotonic(&client->freed);
     client->idle = calloc(options->connections, sizeof(CURL *));
     if (!client->idle || !headers_make(client))
         goto no_memory;
@@ -147,13 +144,11 @@ void http_answer_release(struct http_answer *answer)
 /* NULL: none came free before the deadline. */
 static CURL *handle_take(struct http_client *client, int64_t deadline_us)
 {
-    const struct timespec until = {deadline_us / 1000000, deadline_us % 1000000 * 1000};
     CURL *h = NULL;
-    int r = 0;
 
     pthread_mutex_lock(&client->lock);
-    while (client->idle_count == 0 && r == 0)
-        r = pthread_cond_timedwait(&client->freed, &client->lock, &until);
+    while (client->idle_count == 0 && cond_wait_until(&client->freed, &client->lock, deadline_us))
+        ;
     if (client->idle_count > 0)
         h = client->idle[--client->idle_count];
     pthread_mutex_unlock(&client->lock);

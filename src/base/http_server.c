@@ -4,6 +4,7 @@
 #include "base/http_head.h"
 #include "base/http_sockets.h"
 #include "base/log.h"
+#include "base/wait.h"
 
 #include <arpa/inet.h>
 #include <civetweb.h>
@@ -127,13 +128,11 @@ static void *watch_run(void *arg)
     pthread_mutex_lock(&server->watch_lock);
     for (unsigned interval = 0; !server->watch_stopping; interval++) {
         int64_t now_us = clock_mono_us();
-        int64_t wake_us = now_us + WATCH_INTERVAL_MS * 1000;
-        struct timespec wake = {.tv_sec = wake_us / 1000000, .tv_nsec = wake_us % 1000000 * 1000};
 
         watch_bodies(server, now_us);
         if (interval % CROWD_INTERVALS == 0)
             watch_crowd(server);
-        pthread_cond_timedwait(&server->watch_wake, &server->watch_lock, &wake);
+        cond_wait_until(&server->watch_wake, &server->watch_lock, now_us + WATCH_INTERVAL_MS * 1000);
     }
     pthread_mutex_unlock(&server->watch_lock);
     return NULL;
@@ -535,16 +534,12 @@ static void watch_stop(struct http_server *server)
 static struct http_server *server_new(const struct http_server_options *options)
 {
     struct http_server *server = calloc(1, sizeof(*server) + options->threads * sizeof(server->workers[0]));
-    pthread_condattr_t monotonic;
 
     if (!server)
         return NULL;
     server->options = *options;
     pthread_mutex_init(&server->watch_lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->watch_wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init_monotonic(&server->watch_wake);
     for (unsigned i = 0; i < options->threads; i++) {
         server->workers[i].server = server;
         pthread_mutex_init(&server->workers[i].lock, NULL);

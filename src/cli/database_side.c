@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/wait.h"
 #include "store/loader.h"
 #include "store/migrate.h"
 #include "store/rule_source.h"
@@ -85,18 +86,11 @@ static int start_workers(struct database_side *s, struct err *err)
 /* False when the side is to stop. */
 static bool pause_for(struct database_side *s, int64_t ms)
 {
-    struct timespec until;
+    int64_t until_us = clock_mono_us() + ms * 1000;
     bool go_on;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+    while (!s->stopping && cond_wait_until(&s->wake, &s->lock, until_us))
         continue;
     go_on = !s->stopping;
     pthread_mutex_unlock(&s->lock);
@@ -129,7 +123,6 @@ int database_side_start(struct database_side **out, const struct config *config,
                         struct ruleset_slot *slot, const char *instance_id, struct err *err)
 {
     struct database_side *s = calloc(1, sizeof(*s));
-    pthread_condattr_t attributes;
 
     if (!s)
         return err_set(err, ERR_FAILED, "could not start the database side: out of memory");
@@ -138,10 +131,7 @@ int database_side_start(struct database_side **out, const struct config *config,
     s->slot = slot;
     s->instance_id = instance_id;
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init_monotonic(&s->wake);
     errno = pthread_create(&s->thread, NULL, run, s);
     if (errno != 0) {
         err_set_errno(err, ERR_FAILED, "could not start the database side");

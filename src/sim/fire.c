@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wait.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -74,13 +75,11 @@ static void send_body(struct fire *f, enum command command, const struct group_m
 static bool pause_before_retry(struct fire *f)
 {
     const int64_t until_us = clock_mono_us() + FIRE_AFTER_RETRY_MS * 1000;
-    const struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
     bool stopping;
-    int r = 0;
 
     pthread_mutex_lock(&f->lock);
-    while (!f->stopping && r == 0)
-        r = pthread_cond_timedwait(&f->wake, &f->lock, &until);
+    while (!f->stopping && cond_wait_until(&f->wake, &f->lock, until_us))
+        ;
     stopping = f->stopping;
     pthread_mutex_unlock(&f->lock);
     return !stopping;
@@ -209,7 +208,6 @@ int fire_new(struct fire **out, const struct fire_options *options, struct seede
                                                .max_answer_bytes = MAX_ANSWER,
                                                .user_agent = "chatsim/" CHATSLUICE_VERSION};
     struct fire *f = calloc(1, sizeof(*f));
-    pthread_condattr_t monotonic;
 
     if (!f)
         return err_set(err, ERR_FAILED, "could not prepare webhooks: out of memory");
@@ -217,10 +215,7 @@ int fire_new(struct fire **out, const struct fire_options *options, struct seede
     f->random = random;
     f->end = &f->first;
     pthread_mutex_init(&f->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&f->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init_monotonic(&f->wake);
     if (http_client_new(&f->client, &client, err) < 0)
         goto failed;
     for (; f->worker_count < WORKERS; f->worker_count++) {

@@ -11,6 +11,7 @@
 #ifndef CHATSLUICE_SPOOL_SPOOL_PRIV_H
 #define CHATSLUICE_SPOOL_SPOOL_PRIV_H
 
+#include "base/wait.h"
 #include "spool/spool.h"
 
 #include <pthread.h>
@@ -265,8 +266,5 @@ struct spool {
 void *prepare_main(void *spool); /* the housekeeper thread */
 void spool_recount_locked(struct spool *sp);
 void spool_show_gauges_locked(struct spool *sp);
-void cond_init_monotonic(pthread_cond_t *cond);
-/* False when the deadline (clock_mono_us) has passed. */
-bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline_us);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/wait.h"
 #include "store/loader_batch.h"
 #include "store/migrate.h"
 #include "store/partitions.h"
@@ -124,17 +125,10 @@ static void disconnect(struct loader *l)
 static void back_off(struct loader *l)
 {
     unsigned ms = l->retry_ms / 2 + (unsigned)rand_r(&l->seed) % (l->retry_ms / 2 + 1);
-    struct timespec until;
+    int64_t until_us = clock_mono_us() + (int64_t)ms * 1000;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&l->lock);
-    while (!l->stopping && pthread_cond_timedwait(&l->wake, &l->lock, &until) == 0)
+    while (!l->stopping && cond_wait_until(&l->wake, &l->lock, until_us))
         ;
     pthread_mutex_unlock(&l->lock);
     l->retry_ms = l->retry_ms * 2 < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
@@ -528,16 +522,12 @@ static void loader_free(struct loader *l)
 int loader_start(struct loader **out, const struct loader_options *options, struct err *err)
 {
     struct loader *l = calloc(1, sizeof(*l));
-    pthread_condattr_t monotonic;
     int r;
 
     if (!l)
         return err_set(err, ERR_FAILED, "could not start the loader: no memory");
     pthread_mutex_init(&l->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&l->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init_monotonic(&l->wake);
     l->spool = options->spool;
     l->database_url = strdup(options->database_url);
     l->instance_id = strdup(options->instance_id);

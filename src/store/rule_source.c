@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/wait.h"
 #include "store/rule_store.h"
 
 #include <errno.h>
@@ -204,18 +205,11 @@ static int step(struct rule_source *s, struct err *err)
 /* Waits ms, or until somebody asks or stops. False when the thread is to end. */
 static bool pause_for(struct rule_source *s, int64_t ms)
 {
-    struct timespec until;
+    int64_t until_us = clock_mono_us() + ms * 1000;
     bool go_on;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && !s->asked && pthread_cond_timedwait(&s->wake, &s->lock, &until) != ETIMEDOUT)
+    while (!s->stopping && !s->asked && cond_wait_until(&s->wake, &s->lock, until_us))
         continue;
     s->asked = false;
     go_on = !s->stopping;
@@ -257,15 +251,11 @@ static void release(struct rule_source *s)
 int rule_source_start(struct rule_source **out, const struct rule_source_options *options, struct err *err)
 {
     struct rule_source *s = calloc(1, sizeof(*s));
-    pthread_condattr_t attributes;
 
     if (!s)
         return err_set(err, ERR_FAILED, "could not start the rule source: out of memory");
     pthread_mutex_init(&s->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&s->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    cond_init_monotonic(&s->wake);
     s->slot = options->slot;
     s->spool = options->spool;
     s->database_url = strdup(options->database_url);

@@ -1,0 +1,17 @@
+/* wait.h - condition variables on the clock that never steps, with deadlines in clock_mono_us(). */
+#ifndef CHATSLUICE_BASE_WAIT_H
+#define CHATSLUICE_BASE_WAIT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+/* As the system calls on CLOCK_MONOTONIC want it; a negative deadline is one long past. */
+struct timespec deadline_spec(int64_t deadline_us);
+
+void cond_init_monotonic(pthread_cond_t *cond);
+/* False when the deadline (clock_mono_us) has passed. */
+bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline_us);
+
+#endif
