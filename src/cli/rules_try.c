@@ -139,7 +139,7 @@ static void judge_line(struct trial *t, struct span line, size_t number, struct 
         add_error(t, out, number, "the text is not valid UTF-8");
         return;
     }
-    judge_message(t->judge, t->set, &message, &verdict);
+    judge_message(t->judge, t->set, &message, NULL, &verdict);
     (t->json ? add_json : add_text)(out, &message, &verdict);
 }
 

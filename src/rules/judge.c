@@ -1,6 +1,8 @@
 #include "rules/judge.h"
 
 #include "base/utf8.h"
+#include "rules/best_hits.h"
+#include "rules/find.h"
 #include "rules/rewrite.h"
 #include "rules/ruleset_priv.h"
 #include "rules/scope.h"
@@ -9,16 +11,8 @@
 #include <stdlib.h>
 
 enum {
-    JUDGE_FIELDS = 2,
-    JUDGE_KEEP_MATCHES = 16 * 1024,   /* memory for more is given back after the message that needed it */
+    JUDGE_KEEP_RANGES = 16 * 1024,    /* memory for more is given back after the message that needed it */
     JUDGE_MAX_TEXT = 64 * 1024 * 1024 /* far above any webhook body; keeps offsets within 32 bits */
-};
-
-struct match {
-    uint32_t leaf, term;
-    uint32_t field;
-    uint32_t start, end; /* bytes of the original field */
-    bool covered;        /* by an allow hit */
 };
 
 struct range {
@@ -26,39 +20,21 @@ struct range {
     uint32_t reach; /* the greatest end of this and all earlier ranges of the field */
 };
 
-struct leaf_now { /* what a leaf found in the message being judged */
-    uint32_t first, count;
-    uint32_t surviving;
-    uint32_t last; /* while scanning: 1 + index of its newest match */
-};
-
 enum rule_now { RULE_UNSEEN, RULE_OUTSIDE, RULE_CANDIDATE, RULE_HOLDS };
 
-struct ranked_hit {
-    struct hit hit;
-    uint32_t rank; /* smaller is kept rather */
-    uint32_t rule;
-};
-
 struct judge {
-    uint64_t serial; /* of the set that the next five are made for */
-    struct matcher_scratch *scratch;
-    struct leaf_now *leaves;
-    uint8_t *rules; /* enum rule_now */
+    uint64_t serial; /* of the set that the next three are made for */
+    uint8_t *rules;  /* enum rule_now */
     uint32_t *candidates;
     uint8_t *counted; /* by slot: its hits make their rule's condition hold */
     size_t candidate_count;
 
-    struct folded folded;
-    struct buf clean[JUDGE_FIELDS]; /* a field made valid UTF-8 */
-    struct match *matches;
-    size_t match_count, match_cap;
+    struct buf clean[FIND_FIELDS]; /* a field made valid UTF-8 */
+    struct finder found;
     struct range *allowed;
     size_t allowed_count, allowed_cap;
-    bool failed, too_many;
-    struct ranked_hit kept[JUDGE_MAX_HITS]; /* a heap, the first to go on top */
-    size_t kept_count;
-    struct hit hits[JUDGE_MAX_HITS];
+    bool failed;
+    struct best_hits best;
     struct rewriter rewriter;
 };
 
@@ -69,13 +45,9 @@ struct judge *judge_new(void)
 
 static void drop_set(struct judge *j)
 {
-    matcher_scratch_free(j->scratch);
-    free(j->leaves);
     free(j->rules);
     free(j->candidates);
     free(j->counted);
-    j->scratch = NULL;
-    j->leaves = NULL;
     j->rules = j->counted = NULL;
     j->candidates = NULL;
     j->serial = 0;
@@ -86,10 +58,9 @@ void judge_free(struct judge *j)
     if (!j)
         return;
     drop_set(j);
-    folded_release(&j->folded);
-    for (size_t i = 0; i < JUDGE_FIELDS; i++)
+    for (size_t i = 0; i < FIND_FIELDS; i++)
         buf_release(&j->clean[i]);
-    free(j->matches);
+    finder_release(&j->found);
     free(j->allowed);
     rewriter_release(&j->rewriter);
     free(j);
@@ -98,16 +69,15 @@ void judge_free(struct judge *j)
 /* Makes the scratch fit for set; nothing to do as long as the set stays the same. */
 static bool take_set(struct judge *j, const struct ruleset *set)
 {
+    if (!finder_take_set(&j->found, set))
+        return false;
     if (j->serial == set->serial)
         return true;
     drop_set(j);
-    j->leaves = calloc(set->leaf_count + 1, sizeof(*j->leaves));
     j->rules = calloc(set->rule_count + 1, sizeof(*j->rules));
     j->candidates = calloc(set->rule_count + 1, sizeof(*j->candidates));
     j->counted = calloc(set->slot_count + 1, sizeof(*j->counted));
-    if (set->scratch)
-        j->scratch = matcher_scratch_clone(set->scratch);
-    if (!j->leaves || !j->rules || !j->candidates || !j->counted || (set->scratch && !j->scratch)) {
+    if (!j->rules || !j->candidates || !j->counted) {
         drop_set(j);
         return false;
     }
@@ -118,52 +88,6 @@ static bool take_set(struct judge *j, const struct ruleset *set)
 static int compare_u32(uint32_t a, uint32_t b)
 {
     return (a > b) - (a < b);
-}
-
-/* Finding ------------------------------------------------------------------------------------------ */
-
-struct finding {
-    struct judge *j;
-    const struct ruleset *set;
-    const struct pattern_ref *patterns;
-    uint32_t field;
-};
-
-static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
-{
-    struct finding *f = arg;
-    struct judge *j = f->j;
-    struct pattern_ref ref = f->patterns[pattern];
-    struct leaf_now *leaf = &j->leaves[ref.leaf];
-    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = f->field};
-
-    folded_range(&j->folded, start, end, &m.start, &m.end);
-    if (f->set->leaves[ref.leaf].merges && leaf->last) {
-        /* vectorscan tells every end of an expression; most are taken together here, the rest by merge_matches(). */
-        struct match *last = &j->matches[leaf->last - 1];
-
-        if (last->field == m.field && m.start < last->end && last->start < m.end) {
-            last->start = m.start < last->start ? m.start : last->start;
-            last->end = m.end > last->end ? m.end : last->end;
-            return true;
-        }
-    }
-    if (j->match_count == JUDGE_MAX_MATCHES)
-        return false;
-    if (j->match_count == j->match_cap) {
-        size_t cap = j->match_cap ? j->match_cap * 2 : 256;
-        struct match *grown = realloc(j->matches, cap * sizeof(*grown));
-
-        if (!grown) {
-            j->failed = true;
-            return false;
-        }
-        j->matches = grown;
-        j->match_cap = cap;
-    }
-    j->matches[j->match_count++] = m;
-    leaf->last = (uint32_t)j->match_count;
-    return true;
 }
 
 /* vectorscan and the fold want valid UTF-8. The parser gives nothing else; the command line may. */
@@ -185,63 +109,7 @@ static struct span valid_text(struct judge *j, size_t field, struct span text)
     return buf_span(clean);
 }
 
-static void find_in(struct judge *j, const struct ruleset *set, enum judged_field field, struct span text)
-{
-    for (unsigned folding = 0; folding < FOLD_COMBINATIONS && text.len && !j->failed; folding++) {
-        struct finding finding = {j, set, set->foldings[folding].patterns, field};
-        int r;
-
-        if (!set->foldings[folding].matcher)
-            continue;
-        r = fold_text(&j->folded, folding, text);
-        if (r == 0)
-            r = matcher_scan(set->foldings[folding].matcher, j->scratch, j->folded.text, on_match, &finding);
-        if (r == ERR_FULL)
-            j->too_many = true;
-        else if (r < 0)
-            j->failed = true;
-    }
-}
-
-static int by_leaf(const void *a, const void *b)
-{
-    const struct match *x = a, *y = b;
-    int order = compare_u32(x->leaf, y->leaf);
-
-    if (!order)
-        order = compare_u32(x->field, y->field);
-    if (!order)
-        order = compare_u32(x->start, y->start);
-    if (!order)
-        order = compare_u32(x->end, y->end);
-    return order ? order : compare_u32(x->term, y->term);
-}
-
-/* Sorts the matches by leaf, takes together what is one match and tells each leaf which are its own. */
-static void merge_matches(struct judge *j, const struct ruleset *set)
-{
-    size_t kept = 0;
-
-    sort_in_place(j->matches, j->match_count, sizeof(*j->matches), by_leaf);
-    for (size_t i = 0; i < j->match_count; i++) {
-        struct match m = j->matches[i], *last = kept ? &j->matches[kept - 1] : NULL;
-
-        if (last && last->leaf == m.leaf && last->field == m.field) {
-            if (set->leaves[m.leaf].merges && m.start < last->end) {
-                last->end = m.end > last->end ? m.end : last->end;
-                continue;
-            }
-            /* "ff" made of one ligature: two folded matches, one original character. */
-            if (last->start == m.start && last->end == m.end && last->term == m.term)
-                continue;
-        }
-        if (!j->leaves[m.leaf].count)
-            j->leaves[m.leaf].first = (uint32_t)kept;
-        j->leaves[m.leaf].count++;
-        j->matches[kept++] = m;
-    }
-    j->match_count = kept;
-}
+/* Who takes part --------------------------------------------------------------------------------- */
 
 static void consider_rule(struct judge *j, const struct ruleset *set, uint32_t index, const struct message *m,
                           const struct judge_options *options)
@@ -263,8 +131,8 @@ static void consider_rule(struct judge *j, const struct ruleset *set, uint32_t i
 static void gather_candidates(struct judge *j, const struct ruleset *set, const struct message *m,
                               const struct judge_options *options)
 {
-    for (size_t i = 0; i < j->match_count; i += j->leaves[j->matches[i].leaf].count) {
-        const struct leaf *leaf = &set->leaves[j->matches[i].leaf];
+    for (size_t i = 0; i < j->found.match_count; i += j->found.leaves[j->found.matches[i].leaf].count) {
+        const struct leaf *leaf = &set->leaves[j->found.matches[i].leaf];
 
         for (size_t k = 0; k < leaf->rule_count; k++)
             consider_rule(j, set, leaf->rules[k], m, options);
@@ -278,21 +146,20 @@ static void gather_candidates(struct judge *j, const struct ruleset *set, const 
 
 static bool condition_holds(const struct judge *j, const struct compiled_rule *rule, const struct node *n)
 {
-    const struct leaf_now *leaf;
+    const struct leaf_found *leaf;
 
     switch (n->kind) {
-    case CONDITION_TERMS:
-    case CONDITION_REGEX:
-        leaf = &j->leaves[rule->leaves[n->slot]];
+    case NODE_LEAF:
+        leaf = &j->found.leaves[rule->leaves[n->slot]];
         return (rule->action == ACTION_ALLOW ? leaf->count : leaf->surviving) > 0;
-    case CONDITION_NOT:
+    case NODE_NOT:
         return !condition_holds(j, rule, &n->parts[0]);
-    case CONDITION_ANY:
+    case NODE_ANY:
         for (size_t i = 0; i < n->part_count; i++)
             if (condition_holds(j, rule, &n->parts[i]))
                 return true;
         return false;
-    case CONDITION_ALL:
+    case NODE_ALL:
         for (size_t i = 0; i < n->part_count; i++)
             if (!condition_holds(j, rule, &n->parts[i]))
                 return false;
@@ -305,14 +172,13 @@ static bool condition_holds(const struct judge *j, const struct compiled_rule *r
 static void count_slots(struct judge *j, const struct compiled_rule *rule, const struct node *n)
 {
     switch (n->kind) {
-    case CONDITION_TERMS:
-    case CONDITION_REGEX:
+    case NODE_LEAF:
         j->counted[rule->first_slot + n->slot] = 1;
         return;
-    case CONDITION_NOT:
+    case NODE_NOT:
         return;
-    case CONDITION_ANY:
-    case CONDITION_ALL:
+    case NODE_ANY:
+    case NODE_ALL:
         for (size_t i = 0; i < n->part_count; i++)
             if (condition_holds(j, rule, &n->parts[i]))
                 count_slots(j, rule, &n->parts[i]);
@@ -375,10 +241,10 @@ static void apply_allow_rules(struct judge *j, const struct ruleset *set, const 
         if (j->rules[index] != RULE_HOLDS || !is_enforced(rule, options))
             continue;
         for (size_t s = 0; s < rule->leaf_count; s++) {
-            const struct leaf_now *leaf = &j->leaves[rule->leaves[s]];
+            const struct leaf_found *leaf = &j->found.leaves[rule->leaves[s]];
 
             for (uint32_t i = 0; i < leaf->count && j->counted[rule->first_slot + s] && !j->failed; i++)
-                add_allowed(j, &j->matches[leaf->first + i]);
+                add_allowed(j, &j->found.matches[leaf->first + i]);
         }
     }
     sort_in_place(j->allowed, j->allowed_count, sizeof(*j->allowed), by_start);
@@ -411,11 +277,11 @@ static bool is_covered(const struct judge *j, const struct match *m)
 /* Step 3. */
 static void find_survivors(struct judge *j)
 {
-    for (size_t i = 0; i < j->match_count; i++) {
-        struct match *m = &j->matches[i];
+    for (size_t i = 0; i < j->found.match_count; i++) {
+        struct match *m = &j->found.matches[i];
 
         m->covered = is_covered(j, m);
-        j->leaves[m->leaf].surviving += !m->covered;
+        j->found.leaves[m->leaf].surviving += !m->covered;
     }
 }
 
@@ -439,65 +305,6 @@ static const struct compiled_rule *decide(struct judge *j, const struct ruleset 
 }
 
 /* Reporting ---------------------------------------------------------------------------------------- */
-
-static int compare_texts(const char *a, const char *b)
-{
-    if (!a || !b)
-        return (a != NULL) - (b != NULL);
-    return strcmp(a, b);
-}
-
-/* By place, then rule; everything else only so that equal inputs give equal outputs whatever the order of rules. */
-static int by_place(const void *a, const void *b)
-{
-    const struct ranked_hit *x = a, *y = b;
-    int order = compare_u32(x->hit.field, y->hit.field);
-
-    if (!order)
-        order = compare_u32(x->hit.start, y->hit.start);
-    if (!order)
-        order = compare_u32(x->rule, y->rule);
-    if (!order)
-        order = compare_u32(x->hit.end, y->hit.end);
-    if (!order)
-        order = compare_texts(x->hit.list, y->hit.list);
-    if (!order)
-        order = compare_texts(x->hit.term.data, y->hit.term.data);
-    return order ? order : strcmp(x->hit.folding, y->hit.folding);
-}
-
-static int by_rank(const void *a, const void *b)
-{
-    const struct ranked_hit *x = a, *y = b;
-    int order = compare_u32(x->rank, y->rank);
-
-    return order ? order : by_place(a, b);
-}
-
-/* Keeps the JUDGE_MAX_HITS best by rank: the worst of those kept is on top of the heap. */
-static void keep_hit(struct judge *j, const struct ranked_hit *h)
-{
-    struct ranked_hit *heap = j->kept, moved;
-    size_t at, child;
-
-    if (j->kept_count < JUDGE_MAX_HITS) {
-        for (at = j->kept_count++; at && by_rank(h, &heap[(at - 1) / 2]) > 0; at = (at - 1) / 2)
-            heap[at] = heap[(at - 1) / 2];
-        heap[at] = *h;
-        return;
-    }
-    if (by_rank(h, &heap[0]) >= 0)
-        return;
-    moved = *h;
-    for (at = 0; (child = 2 * at + 1) < JUDGE_MAX_HITS; at = child) {
-        if (child + 1 < JUDGE_MAX_HITS && by_rank(&heap[child + 1], &heap[child]) > 0)
-            child++;
-        if (by_rank(&moved, &heap[child]) >= 0)
-            break;
-        heap[at] = heap[child];
-    }
-    heap[at] = moved;
-}
 
 static enum hit_state state_of(const struct compiled_rule *rule, const struct match *m, bool counted, bool enforced)
 {
@@ -524,7 +331,7 @@ static void report_hits(struct judge *j, const struct ruleset *set, const struct
 {
     size_t total = 0;
 
-    j->kept_count = 0;
+    best_hits_begin(&j->best);
     for (size_t c = 0; c < j->candidate_count; c++) {
         uint32_t index = j->candidates[c];
         const struct compiled_rule *rule = &set->rules[index];
@@ -532,16 +339,16 @@ static void report_hits(struct judge *j, const struct ruleset *set, const struct
 
         for (size_t s = 0; s < rule->leaf_count; s++) {
             const struct leaf *leaf = &set->leaves[rule->leaves[s]];
-            const struct leaf_now *now = &j->leaves[rule->leaves[s]];
+            const struct leaf_found *now = &j->found.leaves[rule->leaves[s]];
             bool counted = holds && j->counted[rule->first_slot + s];
 
             for (uint32_t i = 0; i < now->count; i++) {
-                const struct match *m = &j->matches[now->first + i];
+                const struct match *m = &j->found.matches[now->first + i];
                 struct ranked_hit h = {
                     .hit = {.rule = rule->name,
                             .list = leaf->list,
                             .term = leaf->list ? leaf->terms[m->term] : span_of(leaf->expression),
-                            .folding = fold_name(leaf->folding),
+                            .folding = set->foldings[leaf->folding].name,
                             .field = (enum judged_field)m->field,
                             .start = m->start,
                             .end = m->end,
@@ -551,18 +358,16 @@ static void report_hits(struct judge *j, const struct ruleset *set, const struct
                 };
 
                 h.rank = rank_of(&h.hit, rule == deciding);
-                keep_hit(j, &h);
+                best_hits_add(&j->best, &h);
                 total++;
             }
         }
     }
-    sort_in_place(j->kept, j->kept_count, sizeof(*j->kept), by_place);
-    for (size_t i = 0; i < j->kept_count; i++)
-        j->hits[i] = j->kept[i].hit;
-    out->hits = j->hits;
-    out->hit_count = j->kept_count;
-    out->hits_cut = j->too_many || total > j->kept_count;
+    out->hits = best_hits_finish(&j->best, &out->hit_count);
+    out->hits_cut = j->found.too_many || total > out->hit_count;
 }
+
+/* What the verdict does ---------------------------------------------------------------------------- */
 
 /* Hands all counted hits of the rules with this action that apply to the rewriter. */
 static void paint_hits(struct judge *j, const struct ruleset *set, enum action action,
@@ -575,10 +380,10 @@ static void paint_hits(struct judge *j, const struct ruleset *set, enum action a
         if (rule->action != action || j->rules[index] != RULE_HOLDS || !is_enforced(rule, options))
             continue;
         for (size_t s = 0; s < rule->leaf_count; s++) {
-            const struct leaf_now *now = &j->leaves[rule->leaves[s]];
+            const struct leaf_found *now = &j->found.leaves[rule->leaves[s]];
 
             for (uint32_t i = 0; i < now->count && j->counted[rule->first_slot + s]; i++) {
-                const struct match *m = &j->matches[now->first + i];
+                const struct match *m = &j->found.matches[now->first + i];
 
                 if (m->covered)
                     continue;
@@ -603,7 +408,7 @@ static void set_codes(const struct compiled_rule *rule, struct verdict *out)
 }
 
 static bool rewrite(struct judge *j, const struct ruleset *set, const struct compiled_rule *deciding,
-                    const struct message *message, const struct span fields[JUDGE_FIELDS],
+                    const struct message *message, const struct span fields[FIND_FIELDS],
                     const struct judge_options *options, struct verdict *out)
 {
     rewriter_begin(&j->rewriter, message, fields[FIELD_TEXT], fields[FIELD_CLOUD_CUSTOM_DATA]);
@@ -629,38 +434,31 @@ static bool rewrite(struct judge *j, const struct ruleset *set, const struct com
 /* Leaves the scratch as the next message expects it. */
 static void clean_up(struct judge *j, const struct ruleset *set)
 {
-    memset(j->leaves, 0, set->leaf_count * sizeof(*j->leaves));
-    memset(j->rules, 0, set->rule_count * sizeof(*j->rules));
-    memset(j->counted, 0, set->slot_count * sizeof(*j->counted));
-    j->candidate_count = 0;
-    if (j->match_cap > JUDGE_KEEP_MATCHES) {
-        free(j->matches);
-        j->matches = NULL;
-        j->match_cap = 0;
+    if (j->candidate_count || j->found.match_count) {
+        memset(j->rules, 0, set->rule_count * sizeof(*j->rules));
+        memset(j->counted, 0, set->slot_count * sizeof(*j->counted));
     }
-    if (j->allowed_cap > JUDGE_KEEP_MATCHES) {
+    j->candidate_count = 0;
+    if (j->allowed_cap > JUDGE_KEEP_RANGES) {
         free(j->allowed);
         j->allowed = NULL;
         j->allowed_cap = 0;
     }
-    j->match_count = 0;
-    folded_trim(&j->folded);
+    finder_reset(&j->found, set);
 }
 
 /* False when memory ran out. */
 static bool judge_fields(struct judge *j, const struct ruleset *set, const struct message *message,
-                         const struct span fields[JUDGE_FIELDS], const struct judge_options *options,
+                         const struct span fields[FIND_FIELDS], const struct judge_options *options,
                          struct verdict *out)
 {
     const struct compiled_rule *deciding;
 
-    for (size_t f = 0; f < JUDGE_FIELDS; f++)
-        find_in(j, set, (enum judged_field)f, fields[f]);
-    if (j->failed)
+    finder_run(&j->found, set, fields);
+    if (j->found.failed)
         return false;
-    if (!j->match_count && !set->any_holds_without_match)
+    if (!j->found.match_count && !set->any_holds_without_match)
         return true;
-    merge_matches(j, set);
     gather_candidates(j, set, message, options);
     apply_allow_rules(j, set, options);
     if (j->failed)
@@ -677,7 +475,7 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
         out->follow_up_count = deciding->then.count;
     }
     /* What lies beyond the last match looked at is unknown: nothing weaker than a rejection is safe. */
-    if (j->too_many && out->action < ACTION_REJECT) {
+    if (j->found.too_many && out->action < ACTION_REJECT) {
         out->action = ACTION_REJECT;
         out->decided_by = DECIDED_OVERLOAD;
     }
@@ -689,28 +487,26 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
 }
 
 void judge_with(struct judge *j, const struct ruleset *set, const struct message *message,
-                const struct judge_options *options, struct verdict *out)
+                const struct circumstances *circumstances, const struct judge_options *options, struct verdict *out)
 {
     const struct verdict allow = {.action = ACTION_ALLOW, .decided_by = DECIDED_DEFAULT};
     const struct optional_text *custom = &message->cloud_custom_data;
-    struct span fields[JUDGE_FIELDS] = {0};
+    struct span fields[FIND_FIELDS] = {0};
     bool done = false;
 
+    (void)circumstances;
     *out = allow;
     if (!set || (message->command != COMMAND_BEFORE && message->command != COMMAND_AFTER))
         return;
     out->revision = set->revision;
     rewriter_trim(&j->rewriter); /* what the last verdict borrowed is free now */
-    j->failed = j->too_many = false;
+    j->failed = false;
     fields[FIELD_TEXT] = valid_text(j, FIELD_TEXT, message->text);
     if (custom->presence == GIVEN)
         fields[FIELD_CLOUD_CUSTOM_DATA] = valid_text(j, FIELD_CLOUD_CUSTOM_DATA, custom->text);
     if (fields[0].len <= JUDGE_MAX_TEXT && fields[1].len <= JUDGE_MAX_TEXT && !j->failed && take_set(j, set)) {
         done = judge_fields(j, set, message, fields, options, out);
-        if (j->match_count || j->candidate_count)
-            clean_up(j, set);
-        else
-            folded_trim(&j->folded);
+        clean_up(j, set);
     }
     if (!done) {
         *out = allow;
@@ -719,9 +515,10 @@ void judge_with(struct judge *j, const struct ruleset *set, const struct message
     }
 }
 
-void judge_message(struct judge *j, const struct ruleset *set, const struct message *message, struct verdict *out)
+void judge_message(struct judge *j, const struct ruleset *set, const struct message *message,
+                   const struct circumstances *circumstances, struct verdict *out)
 {
-    judge_with(j, set, message, &(struct judge_options){0}, out);
+    judge_with(j, set, message, circumstances, &(struct judge_options){0}, out);
 }
 
 void judge_text(struct judge *j, const struct ruleset *set, struct span text, struct verdict *out)
@@ -737,5 +534,5 @@ void judge_text(struct judge *j, const struct ruleset *set, struct span text, st
         .element_count = 1,
     };
 
-    judge_with(j, set, &message, &(struct judge_options){.any_scope = true}, out);
+    judge_with(j, set, &message, NULL, &(struct judge_options){.any_scope = true}, out);
 }

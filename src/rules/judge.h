@@ -31,16 +31,30 @@ enum {
     JUDGE_MAX_MATCHES = 1 << 15, /* looked at in one message; one with more cannot be judged exactly and is rejected */
 };
 
+/* What a message does not say of itself, but rules may ask: where it came from and what went before. All zero: nothing
+ * is known, then scopes that name an app or a platform do not hold, and neither do rates and repetitions. Borrowed. */
+struct circumstances {
+    uint64_t sdkappid;
+    struct span platform; /* OptPlatform */
+    /* What the sender said in this room just before, the oldest first, each message ended by U+001F; for words split
+     * over messages (FOLD_SPLIT). */
+    struct span earlier;
+    /* By meter of the set (ruleset.h): how many messages are counted, this one included; NULL: none. */
+    const uint32_t *meters;
+};
+
 struct judge;
 
 struct judge *judge_new(void); /* NULL: no memory */
 void judge_free(struct judge *j);
 
-/* Judges message by set (NULL: allow by default). Both message.text and CloudCustomData are looked at, each for itself.
- * Phase is taken from message->command: Before rules for COMMAND_BEFORE, After rules for COMMAND_AFTER; other commands
- * are allowed by default. A mask or replacement that cannot be carried out in the message (text inside a relay) becomes
- * reject. Always gives a verdict; running out of memory gives the default one with decided_by overload. */
-void judge_message(struct judge *j, const struct ruleset *set, const struct message *message, struct verdict *out);
+/* Judges message by set (NULL: allow by default); circumstances may be NULL: all zero. Both message.text and
+ * CloudCustomData are looked at, each for itself. Phase is taken from message->command: Before rules for
+ * COMMAND_BEFORE, After rules for COMMAND_AFTER; other commands are allowed by default. A mask or replacement that
+ * cannot be carried out in the message (text inside a relay) becomes reject. Always gives a verdict; running out of
+ * memory gives the default one with decided_by overload. */
+void judge_message(struct judge *j, const struct ruleset *set, const struct message *message,
+                   const struct circumstances *circumstances, struct verdict *out);
 
 /* A plain text as one Before message with one text element, for `rules try`. It comes from no room and no sender, so
  * rules take part whatever their scope. Bytes that are not valid UTF-8 count as '?', in becomes too. */

@@ -29,6 +29,16 @@ size_t rule_document_lists(const struct rule_document *doc, const struct term_li
     return doc->list_count;
 }
 
+bool fold_spec_equal(const struct fold_spec *a, const struct fold_spec *b)
+{
+    if (a->steps != b->steps || a->tables.count != b->tables.count)
+        return false;
+    for (size_t i = 0; i < a->tables.count; i++)
+        if (strcmp(a->tables.items[i], b->tables.items[i]) != 0)
+            return false;
+    return true;
+}
+
 const char *rule_document_source(const struct rule_document *doc, const struct rule *rule)
 {
     (void)doc;

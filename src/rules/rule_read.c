@@ -182,7 +182,7 @@ static void list_name(struct reader *r, const struct yaml_node *node, void *into
 
 static void list_folding(struct reader *r, const struct yaml_node *node, void *into)
 {
-    read_folding(r, node, &((struct list_reading *)into)->list->folding);
+    read_folding(r, node, &((struct list_reading *)into)->list->folding.steps);
 }
 
 static void list_boundary(struct reader *r, const struct yaml_node *node, void *into)
@@ -226,7 +226,7 @@ static void read_terms(struct reader *r, const struct yaml_node *node, struct te
 
         if (!read_text(r, item, "a term", MATCHER_MAX_TERM))
             continue;
-        if (fold_text(&r->folded, list->folding, item->text) < 0) {
+        if (fold_text(&r->folded, list->folding.steps, item->text) < 0) {
             r->arena->failed = true;
             return;
         }
@@ -256,7 +256,7 @@ static void read_list(struct reader *r, const struct yaml_node *node)
         return;
     entry->source = r->source;
     entry->list.place = place_of(node);
-    entry->list.folding = FOLD_CASE | FOLD_INVISIBLE;
+    entry->list.folding.steps = FOLD_BASE;
     if (!read_map(r, node, "a list", list_keys, sizeof(list_keys) / sizeof(*list_keys), &reading))
         return;
     if (!yaml_get(node, "list"))
@@ -310,7 +310,7 @@ static void condition_folding(struct reader *r, const struct yaml_node *node, vo
     struct condition_reading *c = into;
 
     c->folding = node;
-    read_folding(r, node, &c->condition->folding);
+    read_folding(r, node, &c->condition->folding.steps);
 }
 
 static void read_parts(struct reader *r, const struct yaml_node *node, struct condition_reading *c,
@@ -407,22 +407,22 @@ static void rule_mode(struct reader *r, const struct yaml_node *node, void *into
 
 static void scope_groups(struct reader *r, const struct yaml_node *node, void *into)
 {
-    read_texts(r, node, "a group of the scope", &((struct rule *)into)->groups);
+    read_texts(r, node, "a group of the scope", &((struct rule *)into)->scope.only[SCOPE_GROUPS]);
 }
 
 static void scope_except_groups(struct reader *r, const struct yaml_node *node, void *into)
 {
-    read_texts(r, node, "a group of the scope", &((struct rule *)into)->except_groups);
+    read_texts(r, node, "a group of the scope", &((struct rule *)into)->scope.except[SCOPE_GROUPS]);
 }
 
 static void scope_senders(struct reader *r, const struct yaml_node *node, void *into)
 {
-    read_texts(r, node, "a sender of the scope", &((struct rule *)into)->senders);
+    read_texts(r, node, "a sender of the scope", &((struct rule *)into)->scope.only[SCOPE_SENDERS]);
 }
 
 static void scope_except_senders(struct reader *r, const struct yaml_node *node, void *into)
 {
-    read_texts(r, node, "a sender of the scope", &((struct rule *)into)->except_senders);
+    read_texts(r, node, "a sender of the scope", &((struct rule *)into)->scope.except[SCOPE_SENDERS]);
 }
 
 static const struct key scope_keys[] = {
@@ -642,7 +642,8 @@ static void read_rule(struct reader *r, const struct yaml_node *node)
     if (!rule)
         return;
     entry->source = r->source;
-    *rule = (struct rule){.when = WHEN_BOTH, .mask = "*", .reject_code = REPLY_REJECT, .place = place_of(node)};
+    *rule = (struct rule){
+        .when = WHEN_BOTH, .rollout = 100, .mask = "*", .reject_code = REPLY_REJECT, .place = place_of(node)};
     if (!read_map(r, node, "a rule", rule_keys, sizeof(rule_keys) / sizeof(*rule_keys), rule))
         return;
     check_rule(r, node, rule);

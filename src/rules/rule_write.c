@@ -203,9 +203,19 @@ static void describe_condition(struct writer *w, const struct condition *c)
         return;
     case CONDITION_REGEX:
         write_member(w, "regex", span_of(c->text));
-        if (c->folding != FOLD_NONE)
-            write_folding(w, c->folding);
+        if (c->folding.steps != FOLD_NONE)
+            write_folding(w, c->folding.steps);
         return;
+    case CONDITION_LINKS:
+    case CONDITION_CONTACT:
+    case CONDITION_LENGTH:
+    case CONDITION_LINES:
+    case CONDITION_SHARE:
+    case CONDITION_TYPES:
+    case CONDITION_JSON:
+    case CONDITION_REPEATED:
+    case CONDITION_RATE:
+        return; /* not read yet */
     case CONDITION_NOT: {
         struct writer inner;
 
@@ -257,14 +267,15 @@ static void describe_scope(struct writer *w, const struct rule *rule)
 {
     struct writer scope;
 
-    if (!rule->groups.count && !rule->except_groups.count && !rule->senders.count && !rule->except_senders.count)
+    if (!rule->scope.only[SCOPE_GROUPS].count && !rule->scope.except[SCOPE_GROUPS].count &&
+        !rule->scope.only[SCOPE_SENDERS].count && !rule->scope.except[SCOPE_SENDERS].count)
         return;
     write_key(w, "scope");
     scope = open_map(w);
-    write_sorted(&scope, "groups", &rule->groups);
-    write_sorted(&scope, "except_groups", &rule->except_groups);
-    write_sorted(&scope, "senders", &rule->senders);
-    write_sorted(&scope, "except_senders", &rule->except_senders);
+    write_sorted(&scope, "groups", &rule->scope.only[SCOPE_GROUPS]);
+    write_sorted(&scope, "except_groups", &rule->scope.except[SCOPE_GROUPS]);
+    write_sorted(&scope, "senders", &rule->scope.only[SCOPE_SENDERS]);
+    write_sorted(&scope, "except_senders", &rule->scope.except[SCOPE_SENDERS]);
     close_map(&scope);
 }
 
@@ -364,8 +375,8 @@ static void describe_terms(struct writer *w, const struct term_list *list)
 static void describe_list(struct writer *w, const struct term_list *list, bool with_terms)
 {
     write_member(w, "list", span_of(list->name));
-    if (list->folding != (FOLD_CASE | FOLD_INVISIBLE))
-        write_folding(w, list->folding);
+    if (list->folding.steps != FOLD_BASE)
+        write_folding(w, list->folding.steps);
     if (list->boundary != BOUNDARY_SCRIPT)
         write_member(w, "boundary", span_of(boundary_names.names[list->boundary]));
     if (with_terms)

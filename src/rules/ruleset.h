@@ -30,6 +30,16 @@ const char *ruleset_checksum(const struct ruleset *set); /* lower-case hex SHA-2
 size_t ruleset_rule_count(const struct ruleset *set);
 size_t ruleset_term_count(const struct ruleset *set);
 
+/* What has to be counted outside of the judge for conditions `repeated` and `rate`; the counts are given to it by index
+ * (struct circumstances). Equal meters are one. */
+enum meter_kind { METER_REPEATED, METER_RATE };
+struct meter {
+    enum meter_kind kind;
+    struct rate_condition rate;
+};
+size_t ruleset_meters(const struct ruleset *set, const struct meter **meters);
+bool ruleset_wants_earlier(const struct ruleset *set); /* some list has FOLD_SPLIT */
+
 /* The last good set on disk: the canonical document with its revision, so that serve starts without the database.
  * Written to a temporary file, synced, renamed. ruleset_load gives ERR_NOT_FOUND when there is none. */
 int ruleset_save(const struct ruleset *set, const struct rule_document *doc, const char *directory, struct err *err);

@@ -19,16 +19,18 @@ enum { RULESET_MAX_RULES = 65534 }; /* a rule's index + 1 fits 16 bits, see rewr
 struct leaf {
     const char *list; /* NULL: an expression */
     const char *expression;
-    unsigned folding;
+    uint32_t folding;         /* index in the set */
     bool merges;              /* overlapping matches are one: expressions */
     const struct span *terms; /* as written; a match names one by its index */
     uint32_t *rules;          /* that have this leaf */
     size_t rule_count;
 };
 
+enum node_kind { NODE_LEAF, NODE_ANY, NODE_ALL, NODE_NOT };
+
 struct node { /* of a compiled condition */
-    enum condition_kind kind;
-    uint32_t slot; /* terms, regex */
+    enum node_kind kind;
+    uint32_t slot; /* NODE_LEAF */
     const struct node *parts;
     size_t part_count;
 };
@@ -38,7 +40,7 @@ struct compiled_rule {
     enum rule_when when;
     enum rule_mode mode;
     enum action action;
-    struct texts groups, except_groups, senders, except_senders;
+    struct scope scope;
     const char *mask, *replace, *reject_text;
     size_t mask_len;
     int reject_code;
@@ -54,6 +56,13 @@ struct pattern_ref { /* of pattern number n of a folding's matcher */
     uint32_t leaf, term;
 };
 
+struct set_folding { /* all that is scanned in one pass */
+    struct fold_spec spec;
+    const char *name;
+    struct matcher *matcher; /* NULL: nothing to find */
+    const struct pattern_ref *patterns;
+};
+
 struct ruleset {
     atomic_size_t references;
     uint64_t serial; /* unique in this process */
@@ -65,15 +74,16 @@ struct ruleset {
     struct leaf *leaves;
     size_t leaf_count, term_count;
     bool any_holds_without_match;
-    struct {
-        struct matcher *matcher; /* NULL: no rule needs this folding */
-        const struct pattern_ref *patterns;
-    } foldings[FOLD_COMBINATIONS];
+    struct set_folding *foldings;
+    size_t folding_count;
+    const struct meter *meters;
+    size_t meter_count;
     struct matcher_scratch *scratch; /* fit for all matchers; judges clone it */
 };
 
 struct judge;
 struct verdict;
+struct circumstances;
 
 /* How a message is judged when it is no message of the platform. */
 struct judge_options {
@@ -81,6 +91,6 @@ struct judge_options {
     const char *enforced; /* name of a shadow rule to be taken as enforced */
 };
 void judge_with(struct judge *j, const struct ruleset *set, const struct message *message,
-                const struct judge_options *options, struct verdict *out);
+                const struct circumstances *circumstances, const struct judge_options *options, struct verdict *out);
 
 #endif

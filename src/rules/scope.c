@@ -41,10 +41,12 @@ static bool any_glob_matches(struct texts globs, const struct optional_text *id)
 
 bool scope_holds(const struct compiled_rule *rule, const struct message *m)
 {
-    if (rule->groups.count && !any_glob_matches(rule->groups, &m->group_id))
+    const struct scope *scope = &rule->scope;
+
+    if (scope->only[SCOPE_GROUPS].count && !any_glob_matches(scope->only[SCOPE_GROUPS], &m->group_id))
         return false;
-    if (rule->senders.count && !any_glob_matches(rule->senders, &m->from_account))
+    if (scope->only[SCOPE_SENDERS].count && !any_glob_matches(scope->only[SCOPE_SENDERS], &m->from_account))
         return false;
-    return !any_glob_matches(rule->except_groups, &m->group_id) &&
-           !any_glob_matches(rule->except_senders, &m->from_account);
+    return !any_glob_matches(scope->except[SCOPE_GROUPS], &m->group_id) &&
+           !any_glob_matches(scope->except[SCOPE_SENDERS], &m->from_account);
 }

@@ -263,7 +263,7 @@ static void answer_message(struct exchange *x, const struct message *message)
                  log_span("url", query_text(&x->thread->query, QUERY_COMMAND, MAX_WORD)),
                  log_str("dispatched", command_name(message->command)));
     }
-    judge_message(x->thread->judge, set, message, &verdict);
+    judge_message(x->thread->judge, set, message, NULL, &verdict);
     record_evidence(x, &verdict, message);
     if (message->command == COMMAND_BEFORE)
         answer_before(x, &verdict, message);

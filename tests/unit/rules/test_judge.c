@@ -201,7 +201,7 @@ static void scope_and_phase_choose(void **state)
         message_add(&t, TEXT_TEXT, "x");
         t.message.group_id = given(cases[i].group);
         t.message.from_account = given(cases[i].sender);
-        judge_message(judge, set, &t.message, &v);
+        judge_message(judge, set, &t.message, NULL, &v);
         for (size_t o = 0; o < sizeof(order) / sizeof(*order); o++)
             for (size_t h = 0; h < v.hit_count; h++)
                 if (strcmp(v.hits[h].rule, order[o]) == 0) {
@@ -231,7 +231,7 @@ static void hits_tell_why(void **state)
     message_init(&t, COMMAND_BEFORE);
     message_add(&t, TEXT_TEXT, "idiot! IDIOT");
     t.message.cloud_custom_data = given("{\"lvl\":3}");
-    judge_message(judge, set, &t.message, &v);
+    judge_message(judge, set, &t.message, NULL, &v);
     assert_int_equal(v.action, ACTION_MASK);
     assert_span(v.becomes, "idiot! *****");
     assert_null(v.cloud_custom_data);
@@ -324,7 +324,7 @@ static void check_rewrite(const struct ruleset *set, const struct rewrite_case *
     for (size_t p = 0; p < 4 && c->pieces[p].text; p++)
         message_add(&t, c->pieces[p].source, c->pieces[p].text);
     t.message.cloud_custom_data = given(c->custom_data);
-    judge_message(judge, set, &t.message, &v);
+    judge_message(judge, set, &t.message, NULL, &v);
     if (v.action != c->action)
         print_error("\"%s\": %s\n", buf_text(&t.text), action_name(v.action));
     assert_int_equal(v.action, c->action);
@@ -372,7 +372,7 @@ static void becomes_shows_the_whole(void **state)
     message_init(&t, COMMAND_BEFORE);
     message_add(&t, TEXT_TEXT, "a bob");
     message_add(&t, TEXT_FILE_NAME, "bcc bxbcc");
-    judge_message(judge, set, &t.message, &v);
+    judge_message(judge, set, &t.message, NULL, &v);
     assert_span(v.becomes, "a ***\n### ***##");
     assert_string_equal(v.rule, "mask");
     assert_int_equal(v.follow_up_count, 2);
@@ -446,7 +446,7 @@ static void odd_inputs_are_judged(void **state)
     judge_text(judge, NULL, SPAN("idiot"), &v);
     assert_int_equal(v.action, ACTION_ALLOW);
     assert_int_equal(v.revision, 0);
-    judge_message(judge, set, &none, &v);
+    judge_message(judge, set, &none, NULL, &v);
     assert_int_equal(v.action, ACTION_ALLOW);
     judge_text(judge, set, SPAN("\xFFidiot\xE4\xBD \xF0\x9F"), &v);
     assert_int_equal(v.action, ACTION_MASK);

@@ -1,0 +1,262 @@
+/* Rules and their conditions, compiled: each leaf (a term list, an expression) once, however many rules name it. */
+#include "rules/compile.h"
+
+#include <stdlib.h>
+
+static const struct term_list *find_list(const struct compiler *c, const char *name)
+{
+    for (size_t i = 0; i < c->list_count; i++)
+        if (strcmp(c->lists[i]->name, name) == 0)
+            return c->lists[i];
+    return NULL;
+}
+
+/* The array with room for one more, or the same array and a failed arena. */
+static void *room(struct compiler *c, void *items, size_t count, size_t *cap, size_t size)
+{
+    size_t wanted = *cap ? *cap * 2 : 32;
+    void *grown;
+
+    if (count < *cap)
+        return items;
+    grown = realloc(items, wanted * size);
+    if (!grown) {
+        c->arena->failed = true;
+        return items;
+    }
+    *cap = wanted;
+    return grown;
+}
+
+static struct texts copy_texts(struct arena *a, struct texts texts)
+{
+    const char **items = arena_array(a, texts.count, sizeof(*items));
+
+    for (size_t i = 0; i < texts.count && items; i++)
+        items[i] = arena_text(a, texts.items[i]);
+    return (struct texts){items, items ? texts.count : 0};
+}
+
+/* The index of the folding, made when no leaf asked for it before. */
+static uint32_t folding_of(struct compiler *c, const struct fold_spec *spec)
+{
+    struct ruleset *set = c->set;
+    struct set_folding *grown;
+
+    for (size_t i = 0; i < set->folding_count; i++)
+        if (fold_spec_equal(&set->foldings[i].spec, spec))
+            return (uint32_t)i;
+    grown = realloc(set->foldings, (set->folding_count + 1) * sizeof(*grown));
+    if (!grown) {
+        c->arena->failed = true;
+        return 0;
+    }
+    set->foldings = grown;
+    set->foldings[set->folding_count] = (struct set_folding){
+        .spec = {spec->steps, copy_texts(c->arena, spec->tables)},
+    };
+    return (uint32_t)set->folding_count++;
+}
+
+/* The leaf of a condition, made when no condition named it before. False after a fault or without memory. */
+static bool leaf_of(struct compiler *c, const struct condition *condition, uint32_t *out)
+{
+    bool is_list = condition->kind == CONDITION_TERMS;
+    const struct term_list *list = is_list ? find_list(c, condition->text) : NULL;
+    struct leaf *leaf;
+
+    if (is_list && !list) {
+        faults_add(c->faults, c->source, condition->place.line, condition->place.column, "there is no list \"%s\"",
+                   condition->text);
+        return false;
+    }
+    for (size_t i = 0; i < c->leaf_count; i++) {
+        leaf = &c->leaves[i];
+        if (is_list ? c->origins[i].list == list
+                    : leaf->expression && leaf->folding == folding_of(c, &condition->folding) &&
+                          strcmp(leaf->expression, condition->text) == 0) {
+            *out = (uint32_t)i;
+            return true;
+        }
+    }
+    c->leaves = room(c, c->leaves, c->leaf_count, &c->leaf_cap, sizeof(*c->leaves));
+    c->origins = room(c, c->origins, c->leaf_count, &c->origin_cap, sizeof(*c->origins));
+    if (c->arena->failed)
+        return false;
+    c->leaves[c->leaf_count] = (struct leaf){
+        .list = is_list ? arena_text(c->arena, list->name) : NULL,
+        .expression = is_list ? NULL : arena_text(c->arena, condition->text),
+        .folding = folding_of(c, is_list ? &list->folding : &condition->folding),
+        .merges = !is_list,
+    };
+    c->origins[c->leaf_count] = (struct leaf_origin){list, c->source, condition->place};
+    *out = (uint32_t)c->leaf_count++;
+    return true;
+}
+
+static uint32_t slot_of(struct compiler *c, uint32_t leaf)
+{
+    for (size_t i = 0; i < c->slot_count; i++)
+        if (c->slots[i] == leaf)
+            return (uint32_t)i;
+    c->slots = room(c, c->slots, c->slot_count, &c->slot_cap, sizeof(*c->slots));
+    if (c->arena->failed)
+        return 0;
+    c->slots[c->slot_count] = leaf;
+    return (uint32_t)c->slot_count++;
+}
+
+static enum node_kind node_kind_of(enum condition_kind kind)
+{
+    if (kind == CONDITION_ANY)
+        return NODE_ANY;
+    if (kind == CONDITION_ALL)
+        return NODE_ALL;
+    return kind == CONDITION_NOT ? NODE_NOT : NODE_LEAF;
+}
+
+static void compile_condition(struct compiler *c, const struct condition *condition, struct node *out)
+{
+    struct node *parts;
+    uint32_t leaf;
+
+    *out = (struct node){.kind = node_kind_of(condition->kind)};
+    if (condition_is_match(condition->kind)) {
+        if (leaf_of(c, condition, &leaf))
+            out->slot = slot_of(c, leaf);
+        return;
+    }
+    parts = arena_array(c->arena, condition->part_count, sizeof(*parts));
+    for (size_t i = 0; i < condition->part_count && parts; i++)
+        compile_condition(c, condition->parts[i], &parts[i]);
+    out->parts = parts;
+    out->part_count = parts ? condition->part_count : 0;
+}
+
+/* What a condition can be in a message in which no leaf has a match. */
+struct outcome {
+    bool can_hold, can_fail;
+};
+
+static struct outcome without_match(const struct node *n)
+{
+    struct outcome all = {true, false}, any = {false, true}, part;
+
+    if (n->kind == NODE_LEAF)
+        return (struct outcome){false, true};
+    for (size_t i = 0; i < n->part_count; i++) {
+        part = without_match(&n->parts[i]);
+        if (n->kind == NODE_NOT)
+            return (struct outcome){part.can_fail, part.can_hold};
+        all = (struct outcome){all.can_hold && part.can_hold, all.can_fail || part.can_fail};
+        any = (struct outcome){any.can_hold || part.can_hold, any.can_fail && part.can_fail};
+    }
+    return n->kind == NODE_ALL ? all : any;
+}
+
+static void compile_rule(struct compiler *c, const struct rule *rule, struct compiled_rule *out)
+{
+    struct arena *a = c->arena;
+    uint32_t *leaves;
+
+    c->slot_count = 0;
+    c->source = rule_document_source(c->doc, rule);
+    *out = (struct compiled_rule){
+        .name = arena_text(a, rule->name),
+        .when = rule->when,
+        .mode = rule->mode,
+        .action = rule->action,
+        .mask = arena_text(a, rule->mask),
+        .mask_len = strlen(rule->mask),
+        .replace = arena_text(a, rule->replace),
+        .reject_text = arena_text(a, rule->reject_text),
+        .reject_code = rule->reject_code,
+        .then = copy_texts(a, rule->then),
+    };
+    for (size_t k = 0; k < SCOPE_KINDS; k++) {
+        out->scope.only[k] = copy_texts(a, rule->scope.only[k]);
+        out->scope.except[k] = copy_texts(a, rule->scope.except[k]);
+    }
+    out->scope.exempt_admins = rule->scope.exempt_admins;
+    compile_condition(c, rule->match, &out->match);
+    out->holds_without_match = without_match(&out->match).can_hold;
+    leaves = arena_array(a, c->slot_count, sizeof(*leaves));
+    if (leaves && c->slot_count)
+        memcpy(leaves, c->slots, c->slot_count * sizeof(*leaves));
+    out->leaves = leaves;
+    out->leaf_count = leaves ? c->slot_count : 0;
+    out->first_slot = c->set->slot_count;
+    c->set->slot_count += out->leaf_count;
+    c->set->any_holds_without_match = c->set->any_holds_without_match || out->holds_without_match;
+}
+
+static int by_rule_name(const void *a, const void *b)
+{
+    const struct rule *const *x = a, *const *y = b;
+
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static void compile_each_rule(struct compiler *c)
+{
+    const struct rule *const *rules;
+    size_t count = rule_document_rules(c->doc, &rules), used = 0;
+    const struct rule **sorted = calloc(count + 1, sizeof(*sorted));
+    struct compiled_rule *compiled;
+
+    for (size_t i = 0; i < count && sorted; i++)
+        if (rules[i]->mode != MODE_OFF && rules[i]->match)
+            sorted[used++] = rules[i];
+    compiled = arena_array(c->arena, used, sizeof(*compiled));
+    if (!sorted || !compiled) {
+        c->arena->failed = true;
+        goto out;
+    }
+    if (used > RULESET_MAX_RULES) {
+        faults_add(c->faults, "rules", 0, 0, "%zu rules are not off; at most %d are possible", used, RULESET_MAX_RULES);
+        goto out;
+    }
+    qsort(sorted, used, sizeof(*sorted), by_rule_name);
+    for (size_t i = 0; i < used && !c->arena->failed; i++)
+        compile_rule(c, sorted[i], &compiled[i]);
+    c->set->rules = compiled;
+    c->set->rule_count = used;
+out:
+    free(sorted);
+}
+
+/* Tells each leaf which rules have it. */
+static void link_leaves(struct compiler *c)
+{
+    struct ruleset *set = c->set;
+    struct leaf *leaves = arena_array(c->arena, c->leaf_count, sizeof(*leaves));
+
+    if (!leaves)
+        return;
+    if (c->leaf_count)
+        memcpy(leaves, c->leaves, c->leaf_count * sizeof(*leaves));
+    for (size_t i = 0; i < set->rule_count; i++)
+        for (size_t s = 0; s < set->rules[i].leaf_count; s++)
+            leaves[set->rules[i].leaves[s]].rule_count++;
+    for (size_t i = 0; i < c->leaf_count; i++) {
+        leaves[i].rules = arena_array(c->arena, leaves[i].rule_count, sizeof(uint32_t));
+        leaves[i].rule_count = 0;
+    }
+    for (size_t i = 0; i < set->rule_count && !c->arena->failed; i++)
+        for (size_t s = 0; s < set->rules[i].leaf_count; s++) {
+            struct leaf *leaf = &leaves[set->rules[i].leaves[s]];
+
+            leaf->rules[leaf->rule_count++] = (uint32_t)i;
+        }
+    set->leaves = leaves;
+    set->leaf_count = c->leaf_count;
+}
+
+void compile_rules(struct compiler *c)
+{
+    size_t before = c->faults->count;
+
+    compile_each_rule(c);
+    if (c->faults->count == before && !c->arena->failed)
+        link_leaves(c);
+}

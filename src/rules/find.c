@@ -1,0 +1,161 @@
+#include "rules/find.h"
+
+#include "rules/judge.h"
+#include "rules/sort.h"
+
+#include <stdlib.h>
+
+enum { FIND_KEEP_MATCHES = 16 * 1024 }; /* memory for more is given back after the message that needed it */
+
+bool finder_take_set(struct finder *f, const struct ruleset *set)
+{
+    if (f->serial == set->serial)
+        return true;
+    matcher_scratch_free(f->scratch);
+    free(f->leaves);
+    f->scratch = NULL;
+    f->serial = 0;
+    f->leaves = calloc(set->leaf_count + 1, sizeof(*f->leaves));
+    if (set->scratch)
+        f->scratch = matcher_scratch_clone(set->scratch);
+    if (!f->leaves || (set->scratch && !f->scratch))
+        return false;
+    f->serial = set->serial;
+    return true;
+}
+
+void finder_release(struct finder *f)
+{
+    matcher_scratch_free(f->scratch);
+    folded_release(&f->folded);
+    free(f->leaves);
+    free(f->matches);
+    *f = (struct finder){0};
+}
+
+void finder_reset(struct finder *f, const struct ruleset *set)
+{
+    if (f->match_count)
+        memset(f->leaves, 0, set->leaf_count * sizeof(*f->leaves));
+    if (f->match_cap > FIND_KEEP_MATCHES) {
+        free(f->matches);
+        f->matches = NULL;
+        f->match_cap = 0;
+    }
+    f->match_count = 0;
+    f->failed = f->too_many = false;
+    folded_trim(&f->folded);
+}
+
+static int compare_u32(uint32_t a, uint32_t b)
+{
+    return (a > b) - (a < b);
+}
+
+struct finding {
+    struct finder *f;
+    const struct ruleset *set;
+    const struct pattern_ref *patterns;
+    uint32_t field;
+};
+
+static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
+{
+    struct finding *now = arg;
+    struct finder *f = now->f;
+    struct pattern_ref ref = now->patterns[pattern];
+    struct leaf_found *leaf = &f->leaves[ref.leaf];
+    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
+
+    folded_range(&f->folded, start, end, &m.start, &m.end);
+    if (now->set->leaves[ref.leaf].merges && leaf->last) {
+        /* vectorscan tells every end of an expression; most are taken together here, the rest by merge_matches(). */
+        struct match *last = &f->matches[leaf->last - 1];
+
+        if (last->field == m.field && m.start < last->end && last->start < m.end) {
+            last->start = m.start < last->start ? m.start : last->start;
+            last->end = m.end > last->end ? m.end : last->end;
+            return true;
+        }
+    }
+    if (f->match_count == JUDGE_MAX_MATCHES)
+        return false;
+    if (f->match_count == f->match_cap) {
+        size_t cap = f->match_cap ? f->match_cap * 2 : 256;
+        struct match *grown = realloc(f->matches, cap * sizeof(*grown));
+
+        if (!grown) {
+            f->failed = true;
+            return false;
+        }
+        f->matches = grown;
+        f->match_cap = cap;
+    }
+    f->matches[f->match_count++] = m;
+    leaf->last = (uint32_t)f->match_count;
+    return true;
+}
+
+static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
+{
+    for (size_t i = 0; i < set->folding_count && text.len && !f->failed; i++) {
+        const struct set_folding *folding = &set->foldings[i];
+        struct finding finding = {f, set, folding->patterns, field};
+        int r = fold_text(&f->folded, folding->spec.steps, text);
+
+        if (r == 0)
+            r = matcher_scan(folding->matcher, f->scratch, f->folded.text, on_match, &finding);
+        if (r == ERR_FULL)
+            f->too_many = true;
+        else if (r < 0)
+            f->failed = true;
+    }
+}
+
+static int by_leaf(const void *a, const void *b)
+{
+    const struct match *x = a, *y = b;
+    int order = compare_u32(x->leaf, y->leaf);
+
+    if (!order)
+        order = compare_u32(x->field, y->field);
+    if (!order)
+        order = compare_u32(x->start, y->start);
+    if (!order)
+        order = compare_u32(x->end, y->end);
+    return order ? order : compare_u32(x->term, y->term);
+}
+
+/* Sorts the matches by leaf, takes together what is one match and tells each leaf which are its own. */
+static void merge_matches(struct finder *f, const struct ruleset *set)
+{
+    size_t kept = 0;
+
+    sort_in_place(f->matches, f->match_count, sizeof(*f->matches), by_leaf);
+    for (size_t i = 0; i < f->match_count; i++) {
+        struct match m = f->matches[i], *last = kept ? &f->matches[kept - 1] : NULL;
+
+        if (last && last->leaf == m.leaf && last->field == m.field) {
+            if (set->leaves[m.leaf].merges && m.start < last->end) {
+                last->end = m.end > last->end ? m.end : last->end;
+                continue;
+            }
+            /* "ff" made of one ligature: two folded matches, one original character. */
+            if (last->start == m.start && last->end == m.end && last->term == m.term)
+                continue;
+        }
+        if (!f->leaves[m.leaf].count)
+            f->leaves[m.leaf].first = (uint32_t)kept;
+        f->leaves[m.leaf].count++;
+        f->matches[kept++] = m;
+    }
+    f->match_count = kept;
+}
+
+void finder_run(struct finder *f, const struct ruleset *set, const struct span fields[FIND_FIELDS])
+{
+    for (size_t i = 0; i < FIND_FIELDS; i++)
+        find_in(f, set, (enum judged_field)i, fields[i]);
+    if (!f->failed)
+        merge_matches(f, set);
+}

@@ -1,0 +1,45 @@
+/* find.h - every match of every leaf of a set in the fields of one message; private to the judge.
+ *
+ * A finder is one thread's scratch; its memory is kept from message to message, so that finding allocates nothing once
+ * warm. */
+#ifndef CHATSLUICE_RULES_FIND_H
+#define CHATSLUICE_RULES_FIND_H
+
+#include "rules/ruleset_priv.h"
+#include "rules/verdict.h"
+
+enum { FIND_FIELDS = 2 }; /* by enum judged_field */
+
+struct match {
+    uint32_t leaf, term;
+    uint32_t field;
+    uint32_t start, end; /* bytes of the original field */
+    bool covered;        /* by an allow hit; the judge's */
+};
+
+struct leaf_found { /* what a leaf found in the message being judged */
+    uint32_t first, count;
+    uint32_t surviving; /* not covered; the judge's */
+    uint32_t last;      /* while scanning: 1 + index of its newest match */
+};
+
+struct finder {
+    uint64_t serial; /* of the set it is made fit for */
+    struct matcher_scratch *scratch;
+    struct folded folded;
+    struct leaf_found *leaves;
+    struct match *matches; /* by leaf, field, start, end */
+    size_t match_count, match_cap;
+    bool failed;   /* memory ran out */
+    bool too_many; /* more than JUDGE_MAX_MATCHES, the rest was not looked at */
+};
+
+/* False when memory ran out. Nothing to do as long as the set stays the same. */
+bool finder_take_set(struct finder *f, const struct ruleset *set);
+/* Fields are valid UTF-8. */
+void finder_run(struct finder *f, const struct ruleset *set, const struct span fields[FIND_FIELDS]);
+/* Forgets what was found. */
+void finder_reset(struct finder *f, const struct ruleset *set);
+void finder_release(struct finder *f);
+
+#endif
