@@ -1,11 +1,9 @@
 /* Rules in PostgreSQL: import, editing in SQL, export, publishing, and the thread that takes published revisions. */
-#include "postgres_fixture.h"
+#include "rules_fixture.h"
 
 #include "base/clock.h"
 #include "rules/judge.h"
-#include "store/publish.h"
 #include "store/rule_source.h"
-#include "store/rule_store.h"
 
 #include <pthread.h>
 
@@ -26,51 +24,6 @@ static const char rules_text[] = "- list: words\n"
                                  "  reject_code: 10121\n"
                                  "  reject_text: \"please don't\"\n"
                                  "  examples: [ { text: 'damn it', verdict: reject } ]\n";
-
-static struct rule_document *document_of(const char *text)
-{
-    struct faults faults = FAULTS_INIT;
-    struct rule_document *doc = rule_document_new();
-
-    assert_non_null(doc);
-    rule_document_read_text(doc, "test", span_of(text), &faults);
-    rule_document_check(doc, &faults);
-    assert_string_equal(buf_text(&faults.text), "");
-    faults_release(&faults);
-    return doc;
-}
-
-static void import_text(struct db *db, const char *text, bool prune, const char *author)
-{
-    struct rule_document *doc = document_of(text);
-    struct err err = {0};
-
-    if (rule_store_import(db, doc, prune, author, &err) < 0)
-        fail_msg("%s", err.text);
-    rule_document_free(doc);
-}
-
-/* Nothing but the compiler: the gate has tests of its own. */
-static int try_publish(struct db *db, const char *note, uint64_t *revision, struct gate_report *report, struct err *err)
-{
-    const struct publish_options options = {
-        .author = "tester", .note = note, .gate = {.allow_shrink = true, .allow_changes = true}};
-
-    return rule_publish(db, &options, revision, report, err);
-}
-
-static uint64_t publish(struct db *db, const char *note)
-{
-    struct gate_report report;
-    struct err err = {0};
-    uint64_t revision = 0;
-
-    gate_report_init(&report);
-    if (try_publish(db, note, &revision, &report, &err) < 0)
-        fail_msg("%s %s", err.text, buf_text(&report.faults.text));
-    gate_report_release(&report);
-    return revision;
-}
 
 static void test_import_and_export_round_trip(void **state)
 {
