@@ -93,7 +93,7 @@ class Service(Process):
         """Until everything durable in the spool is in PostgreSQL."""
         wait_for(lambda: self.metrics()["chatsluice_spool_records"] == 0, "the spool to be loaded", seconds)
 
-    def publish(self, rules, note="test"):
+    def publish(self, rules, note="test", seconds=10):
         """Makes a rule file (a path or YAML text) all there is, publishes, and waits until this service runs it."""
         path = rules
         if not isinstance(rules, Path):
@@ -103,5 +103,5 @@ class Service(Process):
         # "published revision N", or, when nothing has changed, "revision N stays in force"
         revision = int(re.search(r"revision (\d+)", self.cli_ok("rules", "publish", "--note", note))[1])
         wait_for(lambda: self.metrics()["chatsluice_rule_revision"] == revision, f"revision {revision} to be in force",
-                 10)
+                 seconds)
         return revision
