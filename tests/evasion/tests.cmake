@@ -10,3 +10,4 @@ endfunction()
 # The classes whose foldings the program has; without arguments the suite demands every class and every pair.
 chatsluice_evasion_test(suite test_evasion.py --class case --class invisible --class elements --starter)
 chatsluice_evasion_test(benign_made ../data/make_benign.py --check)
+chatsluice_evasion_test(hostile_rules test_hostile_rules.py)
