@@ -133,6 +133,7 @@ def numbers(form, rng, number):
         usable = lambda c: [chr(zero + int(c))]
     else:
         usable = lambda c: [f for f in abc.NUMBER_STYLES[kind][int(c):int(c) + 1] if f]
+    form.single.update(digits)
     return replace(form, rng, digits, usable, kind)
 
 
@@ -145,12 +146,11 @@ def separators(form, rng, number):
     kind = turn(("one mark", "same mark", "marks", "runs", "blanks", "lines", "emoji", "boxes", "spaced marks"), number)
     marks = [mark for mark in abc.PUNCTUATION if mark not in form.avoid]
     gaps = list(range(len(form.gaps)))
-    latin = any(form.units[i].isascii() for i in range(len(form.units)))
     every = {"same mark", "blanks", "lines", "spaced marks"}
-    places = gaps if kind in every and (latin or rng.random() < 0.5) else some(rng, gaps)
+    places = gaps if kind in every and (form.spelled or rng.random() < 0.5) else some(rng, gaps)
     if kind == "one mark":
         places = [rng.choice(gaps)]
-    if kind == "emoji" and latin:
+    if kind == "emoji" and form.spelled:
         places = gaps
     same = rng.choice(marks)
     space = rng.choice(abc.SPACES)
@@ -166,10 +166,9 @@ def separators(form, rng, number):
 
 def repeats(form, rng, number):
     kind = turn(("doubled", "long"), number)
-    places = [i for i, unit in enumerate(form.units) if i in form.latin() or i in form.han() or i in form.changed]
-    places = [i for i in places if form.units[i] not in abc.CENSORS]
     # A digit of a term is part of a number: 77 is not 7.
-    places = some(rng, [i for i in places if i not in form.digits()])
+    places = (set(form.latin()) | set(form.han()) | form.changed) - form.single
+    places = some(rng, sorted(places))
     for i in places:
         form.put(i, form.units[i] * (2 if kind == "doubled" else rng.randint(3, 6)))
     form.kinds.append(kind)
@@ -188,6 +187,7 @@ def censored(form, rng, number):
     symbol = rng.choice(abc.CENSORS)
     for i in rng.sample(inner, count):
         form.put(i, rng.choice(abc.CENSORS) if kind == "mixed" else symbol)
+        form.single.add(i)
     form.avoid.update(abc.CENSORS)
     form.kinds.append(kind)
     return True
@@ -216,6 +216,7 @@ def pinyin(form, rng, number):
         if i + 1 < len(form.units):
             form.gaps[i] = {"apostrophes": "'", "blanks": " "}.get(kind, form.gaps[i])
         form.expand(i, list(syllable))
+    form.spelled = True
     if kind == "blanks":
         form.needs.add("separators")
     form.kinds.append(kind)
@@ -227,6 +228,7 @@ def initials(form, rng, number):
         return False
     kind = turn(("small", "capital"), number)
     form.units = [readings().main[c][0] for c in form.units]
+    form.spelled = True
     if kind == "capital":
         form.units = [c.upper() for c in form.units]
     form.kinds.append(kind)

@@ -25,6 +25,8 @@ class Form:
                 self.gaps.append("")
         self.gaps.pop()
         self.changed = set()    # indices of units an evasion has replaced
+        self.single = set()     # of those, what must not be repeated: digits, and what hides a letter
+        self.spelled = any(c.isascii() and c.isalnum() for c in term)   # letters or digits a word is made of
         self.needs = set()      # foldings beyond those of the classes applied
         self.avoid = set()      # characters that would mean something else to another class of the same form
         self.sending = "text"   # or elements, cloud, custom

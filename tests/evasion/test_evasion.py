@@ -2,7 +2,7 @@
 
     test_evasion.py                          everything, with a table; what ctest runs as evasion.suite
     test_evasion.py --class leet --misses 50 one class (or several), and what was missed
-    test_evasion.py --pairs | --starter | --every-folding    one part
+    test_evasion.py --pairs | --limits | --starter | --every-folding    one part
 
 The texts are generated, the same in every run, from Unicode's data and from what people write (alphabets.py), never
 from tables of the program. Thresholds are the project's promise: see the constants.
@@ -15,6 +15,7 @@ from collections import Counter
 
 from trial import Refused, hits_of, overlapping, try_file, try_lists
 from harness import ROOT, scaled
+from limits import LIMITS
 from unihan import readings
 import variants as suite
 from variants import BASE, CLASSES
@@ -31,7 +32,7 @@ LISTS_A_RUN = 8
 BENIGN = ROOT / "config/rules/benign.txt"
 STARTER = ROOT / "config/rules/starter.yaml"
 
-PARTS = ("classes", "pairs", "starter", "every_folding")
+PARTS = ("classes", "pairs", "limits", "starter", "every_folding")
 options = argparse.Namespace(**dict.fromkeys(PARTS), misses=6)
 
 
@@ -85,9 +86,9 @@ class Score:
         total, caught = self.by_group.get(group, (0, 0))
         return f"{caught / total:.3f}" if total else "-"
 
-    def print_misses(self):
-        for kinds, count in Counter(v.kinds for v in self.missed).most_common(options.misses):
-            shown = [v for v in self.missed if v.kinds == kinds][:max(1, options.misses // 3)]
+    def print_misses(self, kinds_shown):
+        for kinds, count in Counter(v.kinds for v in self.missed).most_common(kinds_shown):
+            shown = [v for v in self.missed if v.kinds == kinds][:max(1, kinds_shown // 3)]
             print(f"    missed {count} of kind {kinds}: " + ", ".join(f"{v.term} as {v.text!r}" for v in shown))
 
 
@@ -187,7 +188,7 @@ class Recall(unittest.TestCase):
             print(f"{name:13}{score.total:9}{score.recall():8.3f}" +
                   "".join(f"{score.of(group):>9}" for group in suite.ALL) +
                   f"{score.exactness():>7}" + (f"{control:9.3f}" if CLASSES[name].control else f"{'-':>9}"))
-            score.print_misses()
+            score.print_misses(options.misses)
             if score.recall() < RECALL_OF_A_CLASS:
                 faults.append(f"{name}: recall {score.recall():.3f} is below {RECALL_OF_A_CLASS}")
             if CLASSES[name].control and control > CONTROL_AT_MOST:
@@ -207,12 +208,30 @@ class Recall(unittest.TestCase):
         for pair, score in sorted(scores.items(), key=lambda item: item[1].recall()):
             if score.recall() < RECALL_OF_A_CLASS:
                 print(f"{' + '.join(pair):28}{score.total:6}{score.recall():8.3f}")
-                score.print_misses()
+                score.print_misses(-(-options.misses // 3))
         self.assertEqual([v.text for score in scores.values() for v in score.broken], [], "hits that cut characters")
         self.assertGreaterEqual(recall, RECALL_OF_PAIRS)
 
 
 class FalsePositives(unittest.TestCase):
+    def test_limits(self):
+        only_if_asked(self, "limits")
+        print(f"\n{'limit':32}{'texts':>6}{'hit':>5}")
+        wrong = []
+        for limit in LIMITS:
+            rows = list(limit())
+            hits = []
+            for folding in dict.fromkeys(row[0] for row in rows):
+                texts = [suite.as_it_is(text) for f, _, text in rows if f == folding]
+                verdicts = try_lists([("all", BASE + folding, suite.terms())], texts)
+                hits += [(folding, term, text) for (_, term, text), verdict
+                         in zip([row for row in rows if row[0] == folding], verdicts) if hits_of(verdict, "all", term)]
+            print(f"{limit.__name__.replace('_', ' '):32}{len(rows):6}{len(hits):5}")
+            for folding, term, text in hits[:options.misses]:
+                print(f"    {term} in {text!r} with {', '.join(folding) or 'the base'}")
+            wrong += hits
+        self.assertEqual(len(wrong), 0, "these are no evasions")
+
     def test_the_benign_texts_are_as_promised(self):
         texts = benign_texts()
         self.assertGreaterEqual(len(texts), BENIGN_AT_LEAST)
@@ -237,8 +256,7 @@ class FalsePositives(unittest.TestCase):
         only_if_asked(self, "every_folding")
         folding = BASE + tuple(dict.fromkeys(f for c in CLASSES.values() for f in c.folding))
         texts = benign_texts()
-        as_variants = [suite.Variant((), "", "", "", folding, t, (0, len(t.encode())), "text", "") for t in texts]
-        verdicts = try_lists([("all", folding, suite.terms())], as_variants)
+        verdicts = try_lists([("all", folding, suite.terms())], [suite.as_it_is(text) for text in texts])
         wrong = [(text, v) for text, v in zip(texts, verdicts) if v["hits"]]
         print(f"\nbenign texts: {len(texts)}; {len(suite.terms())} made-up terms with every folding: {len(wrong)} hit, "
               f"{len(wrong) / len(texts):.2%}")
@@ -251,6 +269,7 @@ def arguments():
     parser.add_argument("--class", dest="classes", action="append", default=[], choices=list(CLASSES), metavar="NAME",
                         help="only this class; may be repeated: " + ", ".join(CLASSES))
     parser.add_argument("--pairs", action="store_true", help="only the pairs")
+    parser.add_argument("--limits", action="store_true", help="only what the foldings must leave alone")
     parser.add_argument("--starter", action="store_true", help="only the starter rules over the benign texts")
     parser.add_argument("--every-folding", action="store_true", help="only the suite's terms over the benign texts")
     parser.add_argument("--misses", type=int, default=6, metavar="N", help="how many kinds of misses to show")

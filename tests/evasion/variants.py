@@ -30,6 +30,11 @@ class Variant:
         return self.sending != "text" or "\n" in self.text or "\r" in self.text
 
 
+def as_it_is(text):
+    """A text of no class."""
+    return Variant((), "", "", "", (), text, (0, len(text.encode())), "text", "")
+
+
 def is_plain(term, text):
     """Whether the text shows the term as it stands in the list, as a word where words count."""
     if not term[0].isascii() or not term[-1].isascii():
