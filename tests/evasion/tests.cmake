@@ -1,0 +1,13 @@
+# Evasion and hostile rules: `chatsluice rules try` and `check` of this build tree over generated texts and files; no
+# database, no sockets. The data comes from Python and Debian's package unicode-data, never from our own tables.
+function(chatsluice_evasion_test name)
+  add_test(NAME evasion.${name}
+    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/evasion/${ARGN}
+    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/evasion)
+  set_tests_properties(evasion.${name} PROPERTIES LABELS evasion TIMEOUT 600 ENVIRONMENT "${e2e_environment}")
+endfunction()
+
+# The classes whose foldings the program has; without arguments the suite demands every class and every pair.
+chatsluice_evasion_test(suite test_evasion.py --class case --class invisible --class elements --starter)
+chatsluice_evasion_test(benign_made ../data/make_benign.py --check)
+chatsluice_evasion_test(hostile_rules test_hostile_rules.py)
