@@ -27,7 +27,9 @@ bool finder_take_set(struct finder *f, const struct ruleset *set)
 void finder_release(struct finder *f)
 {
     matcher_scratch_free(f->scratch);
-    folded_release(&f->folded);
+    for (size_t i = 0; i < FOLD_COMBINATIONS; i++)
+        folded_release(&f->folded[i]);
+    units_release(&f->units);
     free(f->leaves);
     free(f->matches);
     *f = (struct finder){0};
@@ -44,7 +46,9 @@ void finder_reset(struct finder *f, const struct ruleset *set)
     }
     f->match_count = 0;
     f->failed = f->too_many = false;
-    folded_trim(&f->folded);
+    for (size_t i = 0; i < FOLD_COMBINATIONS; i++)
+        folded_trim(&f->folded[i]);
+    units_trim(&f->units);
 }
 
 static int compare_u32(uint32_t a, uint32_t b)
@@ -52,23 +56,21 @@ static int compare_u32(uint32_t a, uint32_t b)
     return (a > b) - (a < b);
 }
 
+/* One scan: of one folding, in one field. */
 struct finding {
     struct finder *f;
     const struct ruleset *set;
-    const struct pattern_ref *patterns;
+    const struct set_folding *folding;
+    const struct folded *base;
     uint32_t field;
 };
 
-static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
+static bool add_match(struct finding *now, struct match m)
 {
-    struct finding *now = arg;
     struct finder *f = now->f;
-    struct pattern_ref ref = now->patterns[pattern];
-    struct leaf_found *leaf = &f->leaves[ref.leaf];
-    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
+    struct leaf_found *leaf = &f->leaves[m.leaf];
 
-    folded_range(&f->folded, start, end, &m.start, &m.end);
-    if (now->set->leaves[ref.leaf].merges && leaf->last) {
+    if (now->set->leaves[m.leaf].merges && leaf->last) {
         /* vectorscan tells every end of an expression; most are taken together here, the rest by merge_matches(). */
         struct match *last = &f->matches[leaf->last - 1];
 
@@ -96,15 +98,79 @@ static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
     return true;
 }
 
+/* A match in the base text itself. */
+static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
+{
+    struct finding *now = arg;
+    struct pattern_ref ref = now->folding->patterns[pattern];
+    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
+
+    folded_range(now->base, start, end, &m.start, &m.end);
+    return add_match(now, m);
+}
+
+/* A match in the folded text of a folding with units: of a term only a candidate. */
+static bool on_candidate(void *arg, uint32_t pattern, size_t start, size_t end)
+{
+    struct finding *now = arg;
+    const struct set_folding *folding = now->folding;
+    const struct units *units = &now->f->units;
+    struct pattern_ref ref = folding->patterns[pattern];
+    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
+    size_t first, last;
+
+    if (folding->proofs[pattern].run_count) {
+        if (!proof_holds(folding->folding, &folding->proofs[pattern], now->base, units, start, end, &first, &last))
+            return true;
+    } else {
+        first = units_at(units, start);
+        last = units_at(units, end - 1);
+        while (last < units->count && units->items[last].at < end)
+            last++;
+    }
+    folded_range(now->base, units->items[first].start, units->items[last - 1].end, &m.start, &m.end);
+    return add_match(now, m);
+}
+
+/* The base text of the field for these steps, made when no folding needed it before; NULL when memory ran out. */
+static const struct folded *base_text(struct finder *f, unsigned steps, struct span text)
+{
+    unsigned i = steps & FOLD_BASE;
+
+    if (!f->is_folded[i] && fold_text(&f->folded[i], i, text) < 0)
+        return NULL;
+    f->is_folded[i] = true;
+    return &f->folded[i];
+}
+
+static int scan_units(struct finding *now)
+{
+    struct finder *f = now->f;
+    int r = 0;
+
+    for (int reading = 0; reading < FOLDING_READINGS && r == 0; reading++) {
+        if (reading == READING_TURNED && !f->units.turns)
+            break;
+        r = folding_apply(now->folding->folding, (enum folding_reading)reading, now->base, &f->units);
+        if (r == 0)
+            r = matcher_scan(now->folding->matcher, f->scratch, f->units.text, on_candidate, now);
+    }
+    return r;
+}
+
 static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
 {
+    memset(f->is_folded, 0, sizeof(f->is_folded));
     for (size_t i = 0; i < set->folding_count && text.len && !f->failed; i++) {
         const struct set_folding *folding = &set->foldings[i];
-        struct finding finding = {f, set, folding->patterns, field};
-        int r = fold_text(&f->folded, folding->spec.steps, text);
+        struct finding finding = {f, set, folding, NULL, field};
+        int r = ERR_FAILED;
 
-        if (r == 0)
-            r = matcher_scan(folding->matcher, f->scratch, f->folded.text, on_match, &finding);
+        finding.base = base_text(f, folding->folding ? (unsigned)FOLD_BASE : folding->spec.steps, text);
+        if (finding.base && folding->folding)
+            r = scan_units(&finding);
+        else if (finding.base)
+            r = matcher_scan(folding->matcher, f->scratch, finding.base->text, on_match, &finding);
         if (r == ERR_FULL)
             f->too_many = true;
         else if (r < 0)
@@ -152,8 +218,10 @@ static void merge_matches(struct finder *f, const struct ruleset *set)
     f->match_count = kept;
 }
 
-void finder_run(struct finder *f, const struct ruleset *set, const struct span fields[FIND_FIELDS])
+void finder_run(struct finder *f, const struct ruleset *set, const struct circumstances *circumstances,
+                const struct span fields[FIND_FIELDS])
 {
+    (void)circumstances;
     for (size_t i = 0; i < FIND_FIELDS; i++)
         find_in(f, set, (enum judged_field)i, fields[i]);
     if (!f->failed)

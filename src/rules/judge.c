@@ -454,7 +454,7 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
 {
     const struct compiled_rule *deciding;
 
-    finder_run(&j->found, set, fields);
+    finder_run(&j->found, set, NULL, fields);
     if (j->found.failed)
         return false;
     if (!j->found.match_count && !set->any_holds_without_match)
