@@ -2,6 +2,7 @@
 chatsluice_unit_test(rules cases)
 chatsluice_unit_test(rules fold)
 chatsluice_unit_test(rules document)
+chatsluice_unit_test(rules document_faults)
 chatsluice_unit_test(rules judge)
 chatsluice_unit_test(rules law)
 chatsluice_unit_test(rules ruleset)
