@@ -1,6 +1,9 @@
 /* Rules and their conditions, compiled: each leaf (a term list, an expression) once, however many rules name it. */
 #include "rules/compile.h"
 
+#include "rules/history.h"
+#include "rules/measure.h"
+
 #include <stdlib.h>
 
 static const struct term_list *find_list(const struct compiler *c, const char *name)
@@ -112,7 +115,54 @@ static enum node_kind node_kind_of(enum condition_kind kind)
         return NODE_ANY;
     if (kind == CONDITION_ALL)
         return NODE_ALL;
-    return kind == CONDITION_NOT ? NODE_NOT : NODE_LEAF;
+    if (kind == CONDITION_NOT)
+        return NODE_NOT;
+    return condition_is_measure(kind) ? NODE_MEASURE : NODE_LEAF;
+}
+
+static bool rate_equal(const struct rate_condition *a, const struct rate_condition *b)
+{
+    return a->of == b->of && a->times == b->times && a->within_ms == b->within_ms && a->tighten == b->tighten;
+}
+
+/* The meter that counts for a condition, made when no condition needed it before. */
+static size_t meter_of(struct compiler *c, const struct condition *condition)
+{
+    struct meter wanted = {condition->kind == CONDITION_RATE ? METER_RATE : METER_REPEATED, condition->rate};
+
+    if (wanted.kind == METER_REPEATED)
+        wanted.rate.tighten = 0;
+    for (size_t i = 0; i < c->meter_count; i++)
+        if (c->meters[i].kind == wanted.kind && rate_equal(&c->meters[i].rate, &wanted.rate))
+            return i;
+    if (c->meter_count == HISTORY_MAX_METERS) {
+        faults_add(c->faults, c->source, condition->place.line, condition->place.column,
+                   "there are more than %d different rates and repetitions in all rules; give some of them the same "
+                   "times, within and by",
+                   HISTORY_MAX_METERS);
+        return 0;
+    }
+    c->meters = room(c, c->meters, c->meter_count, &c->meter_cap, sizeof(*c->meters));
+    if (c->arena->failed)
+        return 0;
+    c->meters[c->meter_count] = wanted;
+    return c->meter_count++;
+}
+
+static uint32_t measure_of(struct compiler *c, const struct condition *condition)
+{
+    struct measure *measure;
+    struct err err;
+
+    c->measures = room(c, c->measures, c->measure_count, &c->measure_cap, sizeof(*c->measures));
+    if (c->arena->failed)
+        return 0;
+    measure = &c->measures[c->measure_count];
+    if (measure_compile(measure, condition, c->arena, &err) < 0)
+        faults_add(c->faults, c->source, condition->place.line, condition->place.column, "%s", err.text);
+    if (condition->kind == CONDITION_RATE || condition->kind == CONDITION_REPEATED)
+        measure->meter = meter_of(c, condition);
+    return (uint32_t)c->measure_count++;
 }
 
 static void compile_condition(struct compiler *c, const struct condition *condition, struct node *out)
@@ -121,7 +171,7 @@ static void compile_condition(struct compiler *c, const struct condition *condit
     uint32_t leaf;
 
     *out = (struct node){.kind = node_kind_of(condition->kind)};
-    if (condition->kind > CONDITION_REGEX && condition->kind < CONDITION_ANY) {
+    if (condition->kind == CONDITION_LINKS || condition->kind == CONDITION_CONTACT) {
         faults_add(c->faults, c->source, condition->place.line, condition->place.column,
                    "this condition can be written, but not judged by this version; remove it");
         return;
@@ -129,6 +179,10 @@ static void compile_condition(struct compiler *c, const struct condition *condit
     if (condition_is_match(condition->kind)) {
         if (leaf_of(c, condition, &leaf))
             out->slot = slot_of(c, leaf);
+        return;
+    }
+    if (condition_is_measure(condition->kind)) {
+        out->measure = measure_of(c, condition);
         return;
     }
     parts = arena_array(c->arena, condition->part_count, sizeof(*parts));
@@ -149,6 +203,8 @@ static struct outcome without_match(const struct node *n)
 
     if (n->kind == NODE_LEAF)
         return (struct outcome){false, true};
+    if (n->kind == NODE_MEASURE)
+        return (struct outcome){true, true};
     for (size_t i = 0; i < n->part_count; i++) {
         part = without_match(&n->parts[i]);
         if (n->kind == NODE_NOT)
@@ -177,6 +233,7 @@ static void compile_rule(struct compiler *c, const struct rule *rule, struct com
         .reject_text = arena_text(a, rule->reject_text),
         .reject_code = rule->reject_code,
         .then = copy_texts(a, rule->then),
+        .first_measure = c->measure_count,
     };
     for (size_t k = 0; k < SCOPE_KINDS; k++) {
         out->scope.only[k] = copy_texts(a, rule->scope.only[k]);
@@ -184,6 +241,7 @@ static void compile_rule(struct compiler *c, const struct rule *rule, struct com
     }
     out->scope.exempt_admins = rule->scope.exempt_admins;
     compile_condition(c, rule->match, &out->match);
+    out->measure_count = c->measure_count - out->first_measure;
     out->holds_without_match = without_match(&out->match).can_hold;
     leaves = arena_array(a, c->slot_count, sizeof(*leaves));
     if (leaves && c->slot_count)
@@ -257,11 +315,31 @@ static void link_leaves(struct compiler *c)
     set->leaf_count = c->leaf_count;
 }
 
+/* A copy of what was gathered that lives as long as the set. */
+static void *keep(struct compiler *c, const void *items, size_t count, size_t size)
+{
+    void *kept = arena_array(c->arena, count, size);
+
+    if (kept && count)
+        memcpy(kept, items, count * size);
+    return kept;
+}
+
+static void keep_measures(struct compiler *c)
+{
+    c->set->measures = keep(c, c->measures, c->measure_count, sizeof(*c->measures));
+    c->set->measure_count = c->measure_count;
+    c->set->meters = keep(c, c->meters, c->meter_count, sizeof(*c->meters));
+    c->set->meter_count = c->meter_count;
+}
+
 void compile_rules(struct compiler *c)
 {
     size_t before = c->faults->count;
 
     compile_each_rule(c);
-    if (c->faults->count == before && !c->arena->failed)
+    if (c->faults->count == before && !c->arena->failed) {
         link_leaves(c);
+        keep_measures(c);
+    }
 }

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "rules/best_hits.h"
 #include "rules/find.h"
+#include "rules/measure.h"
 #include "rules/rewrite.h"
 #include "rules/ruleset_priv.h"
 #include "rules/scope.h"
@@ -31,6 +32,8 @@ struct judge {
 
     struct buf clean[FIND_FIELDS]; /* a field made valid UTF-8 */
     struct finder found;
+    struct measurer measurer;
+    const struct measure *measures; /* of the set judged by */
     struct range *allowed;
     size_t allowed_count, allowed_cap;
     bool failed;
@@ -61,6 +64,7 @@ void judge_free(struct judge *j)
     for (size_t i = 0; i < FIND_FIELDS; i++)
         buf_release(&j->clean[i]);
     finder_release(&j->found);
+    measurer_release(&j->measurer);
     free(j->allowed);
     rewriter_release(&j->rewriter);
     free(j);
@@ -69,8 +73,9 @@ void judge_free(struct judge *j)
 /* Makes the scratch fit for set; nothing to do as long as the set stays the same. */
 static bool take_set(struct judge *j, const struct ruleset *set)
 {
-    if (!finder_take_set(&j->found, set))
+    if (!finder_take_set(&j->found, set) || !measurer_take_set(&j->measurer, set->serial, set->measure_count))
         return false;
+    j->measures = set->measures;
     if (j->serial == set->serial)
         return true;
     drop_set(j);
@@ -144,7 +149,7 @@ static void gather_candidates(struct judge *j, const struct ruleset *set, const 
 
 /* The law ------------------------------------------------------------------------------------------ */
 
-static bool condition_holds(const struct judge *j, const struct compiled_rule *rule, const struct node *n)
+static bool condition_holds(struct judge *j, const struct compiled_rule *rule, const struct node *n)
 {
     const struct leaf_found *leaf;
 
@@ -152,6 +157,8 @@ static bool condition_holds(const struct judge *j, const struct compiled_rule *r
     case NODE_LEAF:
         leaf = &j->found.leaves[rule->leaves[n->slot]];
         return (rule->action == ACTION_ALLOW ? leaf->count : leaf->surviving) > 0;
+    case NODE_MEASURE:
+        return measurer_holds(&j->measurer, &j->measures[n->measure], n->measure);
     case NODE_NOT:
         return !condition_holds(j, rule, &n->parts[0]);
     case NODE_ANY:
@@ -174,6 +181,10 @@ static void count_slots(struct judge *j, const struct compiled_rule *rule, const
     switch (n->kind) {
     case NODE_LEAF:
         j->counted[rule->first_slot + n->slot] = 1;
+        return;
+    case NODE_MEASURE:
+        if (condition_holds(j, rule, n))
+            measurer_count(&j->measurer, n->measure);
         return;
     case NODE_NOT:
         return;
@@ -326,6 +337,33 @@ static uint32_t rank_of(const struct hit *hit, bool decided)
     return 1 + ACTION_COUNT + (uint32_t)hit->state;
 }
 
+/* What was measured to make a rule hold: hits without a range, which nothing paints or covers. */
+static size_t report_measures(struct judge *j, uint32_t index, const struct compiled_rule *rule, bool enforced,
+                              bool decided)
+{
+    static const struct match nowhere = {0};
+    size_t reported = 0;
+
+    for (size_t i = rule->first_measure; i < rule->first_measure + rule->measure_count; i++) {
+        struct ranked_hit h = {
+            .hit = {.rule = rule->name,
+                    .term = measurer_words(&j->measurer, i),
+                    .folding = "none",
+                    .field = FIELD_TEXT,
+                    .state = state_of(rule, &nowhere, true, enforced),
+                    .action = rule->action},
+            .rule = index,
+        };
+
+        if (!h.hit.term.len)
+            continue;
+        h.rank = rank_of(&h.hit, decided);
+        best_hits_add(&j->best, &h);
+        reported++;
+    }
+    return reported;
+}
+
 static void report_hits(struct judge *j, const struct ruleset *set, const struct compiled_rule *deciding,
                         const struct judge_options *options, struct verdict *out)
 {
@@ -337,6 +375,8 @@ static void report_hits(struct judge *j, const struct ruleset *set, const struct
         const struct compiled_rule *rule = &set->rules[index];
         bool holds = j->rules[index] == RULE_HOLDS, enforced = is_enforced(rule, options);
 
+        if (holds)
+            total += report_measures(j, index, rule, enforced, rule == deciding);
         for (size_t s = 0; s < rule->leaf_count; s++) {
             const struct leaf *leaf = &set->leaves[rule->leaves[s]];
             const struct leaf_found *now = &j->found.leaves[rule->leaves[s]];
@@ -494,7 +534,6 @@ void judge_with(struct judge *j, const struct ruleset *set, const struct message
     struct span fields[FIND_FIELDS] = {0};
     bool done = false;
 
-    (void)circumstances;
     *out = allow;
     if (!set || (message->command != COMMAND_BEFORE && message->command != COMMAND_AFTER))
         return;
@@ -505,6 +544,7 @@ void judge_with(struct judge *j, const struct ruleset *set, const struct message
     if (custom->presence == GIVEN)
         fields[FIELD_CLOUD_CUSTOM_DATA] = valid_text(j, FIELD_CLOUD_CUSTOM_DATA, custom->text);
     if (fields[0].len <= JUDGE_MAX_TEXT && fields[1].len <= JUDGE_MAX_TEXT && !j->failed && take_set(j, set)) {
+        measurer_begin(&j->measurer, message, fields[FIELD_TEXT], circumstances);
         done = judge_fields(j, set, message, fields, options, out);
         clean_up(j, set);
     }

@@ -11,6 +11,9 @@
  *   5. The strongest action wins. Of equally strong rules the one with the smallest name decides code, text and
  *      follow-ups; masks of all of them are applied together, and a replacement masks what is left beside it.
  *
+ * What holds for the message as a whole (measure.h) has no match: it is reported as a hit without list and range, and
+ * in it nothing is covered, masked or replaced.
+ *
  * So the order of rules, lists and terms never matters.
  *
  * Mask: each user-visible character that a counted hit touches becomes one mask character; invisible characters among

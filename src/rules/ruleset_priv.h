@@ -26,11 +26,14 @@ struct leaf {
     size_t rule_count;
 };
 
-enum node_kind { NODE_LEAF, NODE_ANY, NODE_ALL, NODE_NOT };
+struct measure; /* measure.h */
+
+enum node_kind { NODE_LEAF, NODE_MEASURE, NODE_ANY, NODE_ALL, NODE_NOT };
 
 struct node { /* of a compiled condition */
     enum node_kind kind;
-    uint32_t slot; /* NODE_LEAF */
+    uint32_t slot;    /* NODE_LEAF */
+    uint32_t measure; /* NODE_MEASURE: index in the set */
     const struct node *parts;
     size_t part_count;
 };
@@ -48,8 +51,9 @@ struct compiled_rule {
     struct node match;
     const uint32_t *leaves; /* by slot */
     size_t leaf_count;
-    size_t first_slot;        /* slots are also numbered through the whole set */
-    bool holds_without_match; /* has to be evaluated for every message */
+    size_t first_slot;                   /* slots are also numbered through the whole set */
+    size_t first_measure, measure_count; /* of the set's measures, those of this rule */
+    bool holds_without_match;            /* has to be evaluated for every message */
 };
 
 struct pattern_ref { /* of pattern number n of a folding's matcher */
@@ -76,6 +80,8 @@ struct ruleset {
     bool any_holds_without_match;
     struct set_folding *foldings;
     size_t folding_count;
+    const struct measure *measures; /* by rule */
+    size_t measure_count;
     const struct meter *meters;
     size_t meter_count;
     struct matcher_scratch *scratch; /* fit for all matchers; judges clone it */

@@ -26,11 +26,11 @@ enum hit_state {
 
 struct hit {
     const char *rule; /* names are borrowed from the rule set */
-    const char *list; /* NULL: a regular expression */
-    struct span term; /* the term or expression as written in the list */
+    const char *list; /* NULL: no term of a list */
+    struct span term; /* as written in the list; the expression; or what was measured, in words: "length 612 > 500" */
     const char *folding;
     enum judged_field field;
-    uint32_t start, end; /* bytes of message.text or of CloudCustomData, end exclusive */
+    uint32_t start, end; /* bytes of message.text or of CloudCustomData, end exclusive; both 0: measured */
     enum hit_state state;
     enum action action; /* of its rule */
 };
