@@ -58,6 +58,7 @@ struct config {
     struct {
         char *cache_directory; /* last good set; default: beside the spool */
         int64_t poll_interval_ms;
+        uint64_t history_memory_bytes;
     } rules;
     struct {
         enum log_format format;
