@@ -75,10 +75,10 @@ static void compile_folding(struct compiler *c, uint32_t folding, const char *ca
 
     for (size_t i = 0; i < set->leaf_count; i++)
         if (set->leaves[i].folding == folding)
-            most += c->origins[i].list ? c->origins[i].list->term_count : 1;
+            most += c->origins[i].list ? c->origins[i].list->term_count : !set->leaves[i].detector;
+    own->name = fold_name(own->spec.steps);
     if (!most)
         return;
-    own->name = fold_name(own->spec.steps);
     terms = calloc(most, sizeof(*terms));
     patterns = calloc(most, sizeof(*patterns));
     refs = arena_array(c->arena, most, sizeof(*refs));
@@ -90,7 +90,7 @@ static void compile_folding(struct compiler *c, uint32_t folding, const char *ca
         const struct leaf *leaf = &set->leaves[i];
         size_t n;
 
-        if (leaf->folding != folding)
+        if (leaf->folding != folding || leaf->detector)
             continue;
         if (leaf->expression) {
             patterns[count] = (struct pattern){leaf->expression, strlen(leaf->expression), true, BOUNDARY_ANY};

@@ -28,6 +28,7 @@ void finder_release(struct finder *f)
 {
     matcher_scratch_free(f->scratch);
     folded_release(&f->folded);
+    detector_scratch_release(&f->detecting);
     free(f->leaves);
     free(f->matches);
     *f = (struct finder){0};
@@ -45,11 +46,32 @@ void finder_reset(struct finder *f, const struct ruleset *set)
     f->match_count = 0;
     f->failed = f->too_many = false;
     folded_trim(&f->folded);
+    detector_scratch_trim(&f->detecting);
 }
 
 static int compare_u32(uint32_t a, uint32_t b)
 {
     return (a > b) - (a < b);
+}
+
+static bool add_match(struct finder *f, const struct match *m)
+{
+    if (f->match_count == JUDGE_MAX_MATCHES)
+        return false;
+    if (f->match_count == f->match_cap) {
+        size_t cap = f->match_cap ? f->match_cap * 2 : 256;
+        struct match *grown = realloc(f->matches, cap * sizeof(*grown));
+
+        if (!grown) {
+            f->failed = true;
+            return false;
+        }
+        f->matches = grown;
+        f->match_cap = cap;
+    }
+    f->matches[f->match_count++] = *m;
+    f->leaves[m->leaf].last = (uint32_t)f->match_count;
+    return true;
 }
 
 struct finding {
@@ -78,22 +100,34 @@ static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
             return true;
         }
     }
-    if (f->match_count == JUDGE_MAX_MATCHES)
-        return false;
-    if (f->match_count == f->match_cap) {
-        size_t cap = f->match_cap ? f->match_cap * 2 : 256;
-        struct match *grown = realloc(f->matches, cap * sizeof(*grown));
+    return add_match(f, &m);
+}
 
-        if (!grown) {
+struct detecting {
+    struct finder *f;
+    uint32_t leaf, field;
+};
+
+static bool on_detected(void *arg, uint32_t term, uint32_t start, uint32_t end)
+{
+    const struct detecting *now = arg;
+
+    return add_match(now->f, &(struct match){now->leaf, term, now->field, start, end, false});
+}
+
+/* Leaves that find by themselves. */
+static void detect_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
+{
+    for (uint32_t i = 0; i < set->leaf_count && set->has_detectors && text.len && !f->failed; i++) {
+        struct detecting now = {f, i, field};
+        int r =
+            set->leaves[i].detector ? detector_run(set->leaves[i].detector, &f->detecting, text, on_detected, &now) : 0;
+
+        if (r == ERR_FULL)
+            f->too_many = true;
+        else if (r < 0)
             f->failed = true;
-            return false;
-        }
-        f->matches = grown;
-        f->match_cap = cap;
     }
-    f->matches[f->match_count++] = m;
-    leaf->last = (uint32_t)f->match_count;
-    return true;
 }
 
 static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
@@ -103,7 +137,7 @@ static void find_in(struct finder *f, const struct ruleset *set, enum judged_fie
         struct finding finding = {f, set, folding->patterns, field};
         int r = fold_text(&f->folded, folding->spec.steps, text);
 
-        if (r == 0)
+        if (r == 0 && folding->matcher)
             r = matcher_scan(folding->matcher, f->scratch, f->folded.text, on_match, &finding);
         if (r == ERR_FULL)
             f->too_many = true;
@@ -156,6 +190,8 @@ void finder_run(struct finder *f, const struct ruleset *set, const struct span f
 {
     for (size_t i = 0; i < FIND_FIELDS; i++)
         find_in(f, set, (enum judged_field)i, fields[i]);
+    for (size_t i = 0; i < FIND_FIELDS; i++)
+        detect_in(f, set, (enum judged_field)i, fields[i]);
     if (!f->failed)
         merge_matches(f, set);
 }

@@ -5,6 +5,7 @@
 #ifndef CHATSLUICE_RULES_FIND_H
 #define CHATSLUICE_RULES_FIND_H
 
+#include "rules/detector.h"
 #include "rules/ruleset_priv.h"
 #include "rules/verdict.h"
 
@@ -27,6 +28,7 @@ struct finder {
     uint64_t serial; /* of the set it is made fit for */
     struct matcher_scratch *scratch;
     struct folded folded;
+    struct detector_scratch detecting;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */
     size_t match_count, match_cap;

@@ -387,7 +387,7 @@ static void report_hits(struct judge *j, const struct ruleset *set, const struct
                 struct ranked_hit h = {
                     .hit = {.rule = rule->name,
                             .list = leaf->list,
-                            .term = leaf->list ? leaf->terms[m->term] : span_of(leaf->expression),
+                            .term = leaf->terms ? leaf->terms[m->term] : span_of(leaf->expression),
                             .folding = set->foldings[leaf->folding].name,
                             .field = (enum judged_field)m->field,
                             .start = m->start,
