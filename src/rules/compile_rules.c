@@ -221,6 +221,11 @@ static void compile_condition(struct compiler *c, const struct condition *condit
     uint32_t leaf;
 
     *out = (struct node){.kind = node_kind_of(condition->kind)};
+    if (condition->kind == CONDITION_LINKS || condition->kind == CONDITION_CONTACT) {
+        faults_add(c->faults, c->source, condition->place.line, condition->place.column,
+                   "this condition can be written, but not judged by this version; remove it");
+        return;
+    }
     if (condition_is_match(condition->kind)) {
         if (leaf_of(c, condition, &leaf))
             out->slot = slot_of(c, leaf);
@@ -272,6 +277,8 @@ static void compile_rule(struct compiler *c, const struct rule *rule, struct com
         .when = rule->when,
         .mode = rule->mode,
         .action = rule->action,
+        .rollout = rule->rollout,
+        .points = rule->points,
         .mask = arena_text(a, rule->mask),
         .mask_len = strlen(rule->mask),
         .replace = arena_text(a, rule->replace),
@@ -298,38 +305,113 @@ static void compile_rule(struct compiler *c, const struct rule *rule, struct com
     c->set->any_holds_without_match = c->set->any_holds_without_match || out->holds_without_match;
 }
 
-static int by_rule_name(const void *a, const void *b)
-{
-    const struct rule *const *x = a, *const *y = b;
+/* Scorecards ------------------------------------------------------------------------------------- */
 
-    return strcmp((*x)->name, (*y)->name);
+static void compile_scorecard(struct compiler *c, const struct scorecard *card, struct compiled_rule *out)
+{
+    struct arena *a = c->arena;
+    struct threshold *thresholds = arena_array(a, ACTION_COUNT, sizeof(*thresholds));
+
+    if (thresholds)
+        memcpy(thresholds, card->thresholds, sizeof(card->thresholds));
+    *out = (struct compiled_rule){
+        .name = arena_text(a, card->name),
+        .when = WHEN_BOTH,
+        .mode = MODE_ENFORCE,
+        .action = ACTION_FLAG,
+        .rollout = 100,
+        .thresholds = thresholds,
+        .mask = arena_text(a, card->mask),
+        .mask_len = strlen(card->mask),
+        .replace = arena_text(a, card->replace),
+        .reject_text = arena_text(a, card->reject_text),
+        .reject_code = card->reject_code,
+        .then = copy_texts(a, card->then),
+        .match = {.kind = NODE_ANY}, /* of nothing: no match makes it hold */
+        .first_slot = c->set->slot_count,
+    };
 }
 
-static void compile_each_rule(struct compiler *c)
+/* What can decide: a rule, or, with rule NULL, a scorecard. */
+struct decider {
+    const char *name;
+    const struct rule *rule;
+    const struct scorecard *card;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct decider *)a)->name, ((const struct decider *)b)->name);
+}
+
+/* The scorecards and the rules that are not off, by name. NULL without memory. */
+static struct decider *sort_deciders(const struct compiler *c, size_t *count)
 {
     const struct rule *const *rules;
-    size_t count = rule_document_rules(c->doc, &rules), used = 0;
-    const struct rule **sorted = calloc(count + 1, sizeof(*sorted));
-    struct compiled_rule *compiled;
+    const struct scorecard *const *cards;
+    size_t rule_count = rule_document_rules(c->doc, &rules), card_count = rule_document_scorecards(c->doc, &cards);
+    struct decider *sorted = calloc(rule_count + card_count + 1, sizeof(*sorted));
 
-    for (size_t i = 0; i < count && sorted; i++)
+    *count = 0;
+    if (!sorted)
+        return NULL;
+    for (size_t i = 0; i < rule_count; i++)
         if (rules[i]->mode != MODE_OFF && rules[i]->match)
-            sorted[used++] = rules[i];
-    compiled = arena_array(c->arena, used, sizeof(*compiled));
-    if (!sorted || !compiled) {
+            sorted[(*count)++] = (struct decider){rules[i]->name, rules[i], NULL};
+    for (size_t i = 0; i < card_count; i++)
+        sorted[(*count)++] = (struct decider){cards[i]->name, NULL, cards[i]};
+    qsort(sorted, *count, sizeof(*sorted), by_name);
+    return sorted;
+}
+
+/* The index of a rule's scorecard; its own after a fault. */
+static uint32_t find_scorecard(struct compiler *c, const struct decider *sorted, size_t count, size_t own)
+{
+    const struct rule *rule = sorted[own].rule;
+    const struct decider key = {.name = rule->scorecard};
+    const struct decider *found = bsearch(&key, sorted, count, sizeof(*sorted), by_name);
+
+    if (found && found->card)
+        return (uint32_t)(found - sorted);
+    faults_add(c->faults, rule_document_source(c->doc, rule), rule->place.line, rule->place.column,
+               "there is no scorecard \"%s\" (rule \"%s\")", rule->scorecard, rule->name);
+    return (uint32_t)own;
+}
+
+static void compile_each(struct compiler *c, const struct decider *sorted, size_t count, struct compiled_rule *out)
+{
+    uint32_t *cards = arena_array(c->arena, count, sizeof(*cards)), card_count = 0;
+
+    for (size_t i = 0; i < count && !c->arena->failed; i++) {
+        if (sorted[i].rule) {
+            compile_rule(c, sorted[i].rule, &out[i]);
+            out[i].acts_as = sorted[i].rule->scorecard ? find_scorecard(c, sorted, count, i) : (uint32_t)i;
+        } else {
+            compile_scorecard(c, sorted[i].card, &out[i]);
+            out[i].acts_as = (uint32_t)i;
+            out[i].card = card_count;
+            cards[card_count++] = (uint32_t)i;
+        }
+    }
+    c->set->rules = out;
+    c->set->rule_count = count;
+    c->set->scorecards = cards;
+    c->set->scorecard_count = card_count;
+}
+
+static void compile_deciders(struct compiler *c)
+{
+    size_t count;
+    struct decider *sorted = sort_deciders(c, &count);
+    struct compiled_rule *compiled = arena_array(c->arena, count, sizeof(*compiled));
+
+    if (!sorted || !compiled)
         c->arena->failed = true;
-        goto out;
-    }
-    if (used > RULESET_MAX_RULES) {
-        faults_add(c->faults, "rules", 0, 0, "%zu rules are not off; at most %d are possible", used, RULESET_MAX_RULES);
-        goto out;
-    }
-    qsort(sorted, used, sizeof(*sorted), by_rule_name);
-    for (size_t i = 0; i < used && !c->arena->failed; i++)
-        compile_rule(c, sorted[i], &compiled[i]);
-    c->set->rules = compiled;
-    c->set->rule_count = used;
-out:
+    else if (count > RULESET_MAX_RULES)
+        faults_add(c->faults, "rules", 0, 0, "%zu rules and scorecards are not off; at most %d are possible", count,
+                   RULESET_MAX_RULES);
+    else
+        compile_each(c, sorted, count, compiled);
     free(sorted);
 }
 
@@ -382,7 +464,8 @@ void compile_rules(struct compiler *c)
 {
     size_t before = c->faults->count;
 
-    compile_each_rule(c);
+    compile_deciders(c);
+    c->set->admins = copy_texts(c->arena, rule_document_admins(c->doc));
     if (c->faults->count == before && !c->arena->failed) {
         link_leaves(c);
         keep_measures(c);

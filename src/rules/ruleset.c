@@ -95,7 +95,7 @@ const char *ruleset_checksum(const struct ruleset *set)
 
 size_t ruleset_rule_count(const struct ruleset *set)
 {
-    return set->rule_count;
+    return set->rule_count - set->scorecard_count;
 }
 
 size_t ruleset_term_count(const struct ruleset *set)

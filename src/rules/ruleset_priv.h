@@ -2,7 +2,9 @@
  * made; only the reference count changes.
  *
  * A leaf is a term list, an expression or a detector; each is scanned once, however many rules name it. A rule sees its
- * leaves through slots, numbered within the rule. Rules are sorted by name: a smaller index is a smaller name. */
+ * leaves through slots, numbered within the rule. Rules are sorted by name: a smaller index is a smaller name. Scorecards
+ * stand among them, as rules without a condition: they hold when the points of the rules that act as them reach a
+ * threshold. */
 #ifndef CHATSLUICE_RULES_RULESET_PRIV_H
 #define CHATSLUICE_RULES_RULESET_PRIV_H
 
@@ -14,7 +16,7 @@
 
 #include <stdatomic.h>
 
-enum { RULESET_MAX_RULES = 65534 }; /* a rule's index + 1 fits 16 bits, see rewrite.c */
+enum { RULESET_MAX_RULES = 65534 }; /* scorecards included: an index + 1 fits 16 bits, see rewrite.c */
 
 struct leaf {
     const char *list;                /* NULL: an expression or a detector */
@@ -44,8 +46,13 @@ struct compiled_rule {
     const char *name;
     enum rule_when when;
     enum rule_mode mode;
-    enum action action;
+    enum action action; /* of a scorecard and of a rule with points: flag, it says nothing */
+    unsigned rollout;
     struct scope scope;
+    uint32_t acts_as;                   /* index of what decides when it holds: itself, or its scorecard */
+    int points;                         /* for its scorecard */
+    const struct threshold *thresholds; /* of a scorecard, by action; NULL: a rule */
+    uint32_t card;                      /* number of a scorecard among the scorecards */
     const char *mask, *replace, *reject_text;
     size_t mask_len;
     int reject_code;
@@ -76,7 +83,10 @@ struct ruleset {
     char checksum[RULESET_CHECKSUM];
     struct arena arena;
     const struct compiled_rule *rules;
-    size_t rule_count, slot_count;
+    size_t rule_count, slot_count; /* rules: scorecards included */
+    const uint32_t *scorecards;    /* indices of rules, by number of the scorecard */
+    size_t scorecard_count;
+    struct texts admins;
     struct leaf *leaves;
     size_t leaf_count, term_count;
     bool any_holds_without_match;
@@ -97,7 +107,7 @@ struct circumstances;
 /* How a message is judged when it is no message of the platform. */
 struct judge_options {
     bool any_scope;       /* rules take part whatever their scope */
-    const char *enforced; /* name of a shadow rule to be taken as enforced */
+    const char *enforced; /* name of a rule to be taken as enforced, whatever its mode and rollout */
 };
 void judge_with(struct judge *j, const struct ruleset *set, const struct message *message,
                 const struct circumstances *circumstances, const struct judge_options *options, struct verdict *out);

@@ -32,7 +32,9 @@ struct hit {
     enum judged_field field;
     uint32_t start, end; /* bytes of message.text or of CloudCustomData, end exclusive; both 0: measured */
     enum hit_state state;
-    enum action action; /* of its rule */
+    enum action action;    /* of its rule; of a rule with points what its scorecard came to, allow for nothing */
+    const char *scorecard; /* that its rule gives points to; NULL: none */
+    int points;
 };
 
 /* Borrowed from the judge until its next call, names from the rule set it used. */
@@ -41,7 +43,7 @@ struct verdict {
     enum decided_by decided_by;
     int error_code;         /* for the reply: 0, 1, 2 or 10100..10200 */
     struct span error_info; /* text for the sender, may be empty */
-    const char *rule;       /* the deciding one, NULL by default */
+    const char *rule;       /* the deciding one, or scorecard; NULL by default */
     uint64_t revision;      /* of the rule set, 0: none */
     const struct hit *hits; /* all of them, by field, start, rule */
     size_t hit_count;
