@@ -221,11 +221,6 @@ static void compile_condition(struct compiler *c, const struct condition *condit
     uint32_t leaf;
 
     *out = (struct node){.kind = node_kind_of(condition->kind)};
-    if (condition->kind == CONDITION_LINKS || condition->kind == CONDITION_CONTACT) {
-        faults_add(c->faults, c->source, condition->place.line, condition->place.column,
-                   "this condition can be written, but not judged by this version; remove it");
-        return;
-    }
     if (condition_is_match(condition->kind)) {
         if (leaf_of(c, condition, &leaf))
             out->slot = slot_of(c, leaf);

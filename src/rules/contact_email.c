@@ -60,7 +60,8 @@ static bool is_provider(const char *host)
     return false;
 }
 
-static bool passes(enum at_form form, const struct host_chain *chain, const char *host, bool spaced)
+static bool passes(const struct glyphs *g, enum at_form form, const struct host_chain *chain, size_t labels,
+                   const char *host, bool spaced)
 {
     switch (form) {
     case AT_SIGN:
@@ -68,7 +69,9 @@ static bool passes(enum at_form form, const struct host_chain *chain, const char
     case AT_BRACKETED:
         return true;
     case AT_WORD: /* "meet me at example.com" is none, "joe at example dot com" is */
-        return chain->dressed || is_provider(host);
+        return (chain->dressed && !domain_ending_is_word(host) &&
+                !host_label_is_article(g, &chain->labels[labels - 2])) ||
+               is_provider(host);
     case AT_HASH:
         return is_provider(host);
     case AT_NONE:
@@ -96,7 +99,7 @@ static size_t read_address(struct contact_run *run, enum at_form form, size_t i,
         return 0;
     host_chain_read(g, i + len, &chain);
     labels = chain.count ? host_registrable(g, &chain, run->folded, host) : 0;
-    if (!labels || !passes(form, &chain, host, spaced))
+    if (!labels || !passes(g, form, &chain, labels, host, spaced))
         return 0;
     contact_tell(run, CONTACT_TERM_EMAIL, start, chain.labels[labels - 1].end);
     return chain.labels[labels - 1].end;

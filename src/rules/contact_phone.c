@@ -245,8 +245,8 @@ static bool is_spelled(const struct part *p)
         if (!p->run->groups[i].words)
             return false;
     for (unsigned i = 1; i < p->count; i++) {
-        counting_up = counting_up && p->digits[i] == p->digits[i - 1] + 1;
-        counting_down = counting_down && p->digits[i] == p->digits[i - 1] - 1;
+        counting_up = counting_up && (p->digits[i] - p->digits[i - 1] + 10) % 10 == 1; /* zero after nine */
+        counting_down = counting_down && (p->digits[i - 1] - p->digits[i] + 10) % 10 == 1;
     }
     return p->count >= 10 && p->count <= 13 && !counting_up && !counting_down && !is_all_same(p->digits, p->count);
 }

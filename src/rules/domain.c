@@ -113,7 +113,7 @@ static bool add_label(struct span text, char out[DOMAIN_MAX + 1], size_t *len)
         if (!n || label.count == LABEL_MAX)
             return false;
         label.codes[label.count] = utf8_decode(text.data + i, n);
-        ascii = ascii && label.codes[label.count++] < 0x80;
+        ascii = label.codes[label.count++] < 0x80 && ascii;
     }
     if (!ascii) {
         puny_len = puny_label(&label, puny);

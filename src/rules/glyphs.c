@@ -42,8 +42,10 @@ static void add_other(struct glyphs *g, const struct character *table, const str
     if (c->kind & CHARACTER_INVISIBLE)
         return;
     if (word & WORD_MARK) {
-        if (g->count)
+        if (g->count) {
             to[-1].end = end;
+            to[-1].flags |= code >= 0x20DD && code <= 0x20E4 ? 0 : GLYPH_MARKED;
+        }
         return;
     }
     *to = (struct glyph){c->plain ? c->plain : code, at, end, GLYPH_CHANGED};

@@ -15,6 +15,7 @@ enum {
     GLYPH_UNSPACED = 2, /* of a script without spaces between words: Han, kana, Thai... */
     GLYPH_BLANK = 4,    /* its code is ' ', or '\n' for a line end */
     GLYPH_CHANGED = 8,  /* not written as its code says: full-width, circled... */
+    GLYPH_MARKED = 16,  /* with an accent or the like; a box drawn around it is none */
 };
 
 struct glyph {

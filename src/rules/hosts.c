@@ -39,6 +39,10 @@ size_t host_dot(const struct glyphs *g, size_t i, bool *dressed)
     }
     if (g->items[i].code == ' ') {
         i++;
+        if (i < g->count && is_open(g->items[i].code)) { /* "example [dot] com" */
+            n = host_dot(g, i, dressed);
+            return n && i + n < g->count && g->items[i + n].code == ' ' ? n + 2 : 0;
+        }
         n = glyphs_word(g, i, "dot");
         if (!n || i + n >= g->count || g->items[i + n].code != ' ')
             return 0;
@@ -105,11 +109,12 @@ size_t host_name(const struct glyphs *g, const struct host_chain *chain, size_t 
         for (size_t i = chain->labels[k].start; i < chain->labels[k].end; i++) {
             const struct glyph *c = &g->items[i];
             /* What is plain ASCII is taken so; of the rest the bytes, whose marks tell names apart. */
-            size_t n = c->code < 0x80 ? 1 : c->end - c->start;
+            bool plain = c->code < 0x80 && !(c->flags & GLYPH_MARKED);
+            size_t n = plain ? 1 : c->end - c->start;
 
             if (len + n + 1 > sizeof(name))
                 return 0;
-            if (n == 1)
+            if (plain)
                 name[len] = (char)c->code;
             else
                 memcpy(name + len, g->text.data + c->start, n);
@@ -146,4 +151,14 @@ size_t host_registrable(const struct glyphs *g, const struct host_chain *chain, 
         if (can_end(g, &chain->labels[k - 1]) && host_name(g, chain, k, scratch, out) && domain_is_registrable(out))
             return k;
     return 0;
+}
+
+bool host_label_is_article(const struct glyphs *g, const struct host_label *label)
+{
+    static const char *const words[] = {"a", "the", "this", "that", "of", "to", "every", "polka"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+        if (strlen(words[i]) == label->end - label->start && glyphs_word(g, label->start, words[i]))
+            return true;
+    return false;
 }

@@ -31,4 +31,7 @@ size_t host_name(const struct glyphs *g, const struct host_chain *chain, size_t 
 size_t host_registrable(const struct glyphs *g, const struct host_chain *chain, struct folded *scratch,
                         char out[DOMAIN_MAX + 1]);
 
+/* Whether it is a word that stands before "dot com" in ordinary text: "the dot com boom". */
+bool host_label_is_article(const struct glyphs *g, const struct host_label *label);
+
 #endif

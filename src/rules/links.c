@@ -225,17 +225,6 @@ static bool has_letter(const struct glyphs *g, const struct host_label *label)
     return false;
 }
 
-/* "the dot com boom" */
-static bool is_article(const struct glyphs *g, const struct host_label *label)
-{
-    static const char *const words[] = {"a", "the", "this", "that", "of", "to", "every", "polka"};
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        if (strlen(words[i]) == label->end - label->start && glyphs_word(g, label->start, words[i]))
-            return true;
-    return false;
-}
-
 static bool is_ascii_name(const char *name)
 {
     const char *last = strrchr(name, '.');
@@ -262,7 +251,7 @@ static size_t bare_host(struct finder *f, const struct host_chain *chain, char h
         return 0;
     if ((domain_ending_is_word(host) || !is_ascii_name(host)) && !(has_tail && k == chain->count))
         return 0;
-    if (chain->dressed && (!has_letter(g, &chain->labels[k - 2]) || is_article(g, &chain->labels[k - 2])))
+    if (chain->dressed && (!has_letter(g, &chain->labels[k - 2]) || host_label_is_article(g, &chain->labels[k - 2])))
         return 0;
     return k;
 }

@@ -2,9 +2,9 @@
  * made; only the reference count changes.
  *
  * A leaf is a term list, an expression or a detector; each is scanned once, however many rules name it. A rule sees its
- * leaves through slots, numbered within the rule. Rules are sorted by name: a smaller index is a smaller name. Scorecards
- * stand among them, as rules without a condition: they hold when the points of the rules that act as them reach a
- * threshold. */
+ * leaves through slots, numbered within the rule. Rules are sorted by name: a smaller index is a smaller name.
+ * Scorecards stand among them, as rules without a condition: they hold when the points of the rules that act as them
+ * reach a threshold. */
 #ifndef CHATSLUICE_RULES_RULESET_PRIV_H
 #define CHATSLUICE_RULES_RULESET_PRIV_H
 
