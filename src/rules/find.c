@@ -27,7 +27,9 @@ bool finder_take_set(struct finder *f, const struct ruleset *set)
 void finder_release(struct finder *f)
 {
     matcher_scratch_free(f->scratch);
-    folded_release(&f->folded);
+    for (size_t i = 0; i < FOLD_COMBINATIONS; i++)
+        folded_release(&f->folded[i]);
+    units_release(&f->units);
     detector_scratch_release(&f->detecting);
     free(f->leaves);
     free(f->matches);
@@ -45,7 +47,9 @@ void finder_reset(struct finder *f, const struct ruleset *set)
     }
     f->match_count = 0;
     f->failed = f->too_many = false;
-    folded_trim(&f->folded);
+    for (size_t i = 0; i < FOLD_COMBINATIONS; i++)
+        folded_trim(&f->folded[i]);
+    units_trim(&f->units);
     detector_scratch_trim(&f->detecting);
 }
 
@@ -54,8 +58,30 @@ static int compare_u32(uint32_t a, uint32_t b)
     return (a > b) - (a < b);
 }
 
-static bool add_match(struct finder *f, const struct match *m)
+/* One scan: of one folding, in one field. */
+struct finding {
+    struct finder *f;
+    const struct ruleset *set;
+    const struct set_folding *folding;
+    const struct folded *base;
+    uint32_t field;
+};
+
+static bool add_match(struct finding *now, struct match m)
 {
+    struct finder *f = now->f;
+    struct leaf_found *leaf = &f->leaves[m.leaf];
+
+    if (now->set->leaves[m.leaf].merges && leaf->last) {
+        /* vectorscan tells every end of an expression; most are taken together here, the rest by merge_matches(). */
+        struct match *last = &f->matches[leaf->last - 1];
+
+        if (last->field == m.field && m.start < last->end && last->start < m.end) {
+            last->start = m.start < last->start ? m.start : last->start;
+            last->end = m.end > last->end ? m.end : last->end;
+            return true;
+        }
+    }
     if (f->match_count == JUDGE_MAX_MATCHES)
         return false;
     if (f->match_count == f->match_cap) {
@@ -69,60 +95,86 @@ static bool add_match(struct finder *f, const struct match *m)
         f->matches = grown;
         f->match_cap = cap;
     }
-    f->matches[f->match_count++] = *m;
-    f->leaves[m->leaf].last = (uint32_t)f->match_count;
+    f->matches[f->match_count++] = m;
+    leaf->last = (uint32_t)f->match_count;
     return true;
 }
 
-struct finding {
-    struct finder *f;
-    const struct ruleset *set;
-    const struct pattern_ref *patterns;
-    uint32_t field;
-};
-
+/* A match in the base text itself. */
 static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
 {
     struct finding *now = arg;
-    struct finder *f = now->f;
-    struct pattern_ref ref = now->patterns[pattern];
-    struct leaf_found *leaf = &f->leaves[ref.leaf];
+    struct pattern_ref ref = now->folding->patterns[pattern];
     struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
 
-    folded_range(&f->folded, start, end, &m.start, &m.end);
-    if (now->set->leaves[ref.leaf].merges && leaf->last) {
-        /* vectorscan tells every end of an expression; most are taken together here, the rest by merge_matches(). */
-        struct match *last = &f->matches[leaf->last - 1];
+    folded_range(now->base, start, end, &m.start, &m.end);
+    return add_match(now, m);
+}
 
-        if (last->field == m.field && m.start < last->end && last->start < m.end) {
-            last->start = m.start < last->start ? m.start : last->start;
-            last->end = m.end > last->end ? m.end : last->end;
+/* A match in the folded text of a folding with units: of a term only a candidate. */
+static bool on_candidate(void *arg, uint32_t pattern, size_t start, size_t end)
+{
+    struct finding *now = arg;
+    const struct set_folding *folding = now->folding;
+    const struct units *units = &now->f->units;
+    struct pattern_ref ref = folding->patterns[pattern];
+    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
+    size_t first, last;
+
+    if (folding->proofs[pattern].run_count) {
+        if (!proof_holds(folding->folding, &folding->proofs[pattern], now->base, units, start, end, &first, &last))
             return true;
-        }
+    } else {
+        first = units_at(units, start);
+        last = units_at(units, end - 1);
+        while (last < units->count && units->items[last].at < end)
+            last++;
     }
-    return add_match(f, &m);
+    folded_range(now->base, units->items[first].start, units->items[last - 1].end, &m.start, &m.end);
+    return add_match(now, m);
 }
 
-struct detecting {
-    struct finder *f;
-    uint32_t leaf, field;
-};
-
-static bool on_detected(void *arg, uint32_t term, uint32_t start, uint32_t end)
+/* The base text of the field for these steps, made when no folding needed it before; NULL when memory ran out. */
+static const struct folded *base_text(struct finder *f, unsigned steps, struct span text)
 {
-    const struct detecting *now = arg;
+    unsigned i = steps & FOLD_BASE;
 
-    return add_match(now->f, &(struct match){now->leaf, term, now->field, start, end, false});
+    if (!f->is_folded[i] && fold_text(&f->folded[i], i, text) < 0)
+        return NULL;
+    f->is_folded[i] = true;
+    return &f->folded[i];
 }
 
-/* Leaves that find by themselves. */
-static void detect_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
+static int scan_units(struct finding *now)
 {
-    for (uint32_t i = 0; i < set->leaf_count && set->has_detectors && text.len && !f->failed; i++) {
-        struct detecting now = {f, i, field};
-        int r =
-            set->leaves[i].detector ? detector_run(set->leaves[i].detector, &f->detecting, text, on_detected, &now) : 0;
+    struct finder *f = now->f;
+    int r = 0;
 
+    for (int reading = 0; reading < FOLDING_READINGS && r == 0; reading++) {
+        if (reading == READING_TURNED && !f->units.turns)
+            break;
+        r = folding_apply(now->folding->folding, (enum folding_reading)reading, now->base, &f->units);
+        if (r == 0)
+            r = matcher_scan(now->folding->matcher, f->scratch, f->units.text, on_candidate, now);
+    }
+    return r;
+}
+
+static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
+{
+    memset(f->is_folded, 0, sizeof(f->is_folded));
+    for (size_t i = 0; i < set->folding_count && text.len && !f->failed; i++) {
+        const struct set_folding *folding = &set->foldings[i];
+        struct finding finding = {f, set, folding, NULL, field};
+        int r = ERR_FAILED;
+
+        if (!folding->matcher) /* of detectors alone */
+            continue;
+        finding.base = base_text(f, folding->folding ? (unsigned)FOLD_BASE : folding->spec.steps, text);
+        if (finding.base && folding->folding)
+            r = scan_units(&finding);
+        else if (finding.base)
+            r = matcher_scan(folding->matcher, f->scratch, finding.base->text, on_match, &finding);
         if (r == ERR_FULL)
             f->too_many = true;
         else if (r < 0)
@@ -130,15 +182,27 @@ static void detect_in(struct finder *f, const struct ruleset *set, enum judged_f
     }
 }
 
-static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
-{
-    for (size_t i = 0; i < set->folding_count && text.len && !f->failed; i++) {
-        const struct set_folding *folding = &set->foldings[i];
-        struct finding finding = {f, set, folding->patterns, field};
-        int r = fold_text(&f->folded, folding->spec.steps, text);
+struct detecting {
+    struct finding finding;
+    uint32_t leaf;
+};
 
-        if (r == 0 && folding->matcher)
-            r = matcher_scan(folding->matcher, f->scratch, f->folded.text, on_match, &finding);
+static bool on_detected(void *arg, uint32_t term, uint32_t start, uint32_t end)
+{
+    struct detecting *now = arg;
+
+    return add_match(&now->finding, (struct match){now->leaf, term, now->finding.field, start, end, false});
+}
+
+/* Leaves that find by themselves, in the original text. */
+static void detect_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
+{
+    for (uint32_t i = 0; i < set->leaf_count && set->has_detectors && text.len && !f->failed; i++) {
+        struct detecting now = {{f, set, NULL, NULL, field}, i};
+        int r = set->leaves[i].detector
+                    ? detector_run(set->leaves[i].detector, &f->detecting, text, on_detected, &now)
+                    : 0;
+
         if (r == ERR_FULL)
             f->too_many = true;
         else if (r < 0)
@@ -186,8 +250,10 @@ static void merge_matches(struct finder *f, const struct ruleset *set)
     f->match_count = kept;
 }
 
-void finder_run(struct finder *f, const struct ruleset *set, const struct span fields[FIND_FIELDS])
+void finder_run(struct finder *f, const struct ruleset *set, const struct circumstances *circumstances,
+                const struct span fields[FIND_FIELDS])
 {
+    (void)circumstances;
     for (size_t i = 0; i < FIND_FIELDS; i++)
         find_in(f, set, (enum judged_field)i, fields[i]);
     for (size_t i = 0; i < FIND_FIELDS; i++)
