@@ -95,12 +95,10 @@ static void keep_units(struct shapes *s, struct span text, struct span written, 
         s->c->arena->failed = true;
 }
 
-/* The initials of a term with at least two Han characters. Two alone are a word of Latin script unless they have no
- * vowel. False: it has none that can stand. */
+/* The initials of a term. False: it has not two Han characters. */
 static bool initials_of(struct span text, struct buf *out)
 {
     size_t han = 0;
-    bool vowel = false;
 
     for (size_t i = 0; i < text.len;) {
         size_t n = utf8_char_len(text.data + i, text.len - i);
@@ -110,14 +108,25 @@ static bool initials_of(struct span text, struct buf *out)
             return false;
         if (syllable) {
             buf_add_char(out, *syllable);
-            vowel = vowel || strchr("aeiouy", *syllable);
             han++;
         } else {
             buf_add(out, text.data + i, n);
         }
         i += n;
     }
-    return han >= 2 && (out->len > 2 || !vowel) && !buf_failed(out);
+    return han >= 2 && !buf_failed(out);
+}
+
+/* Two letters alone would be found wherever they are a word ("by", and "lf" is "if" where l and i are one), so they
+ * must hold no vowel. */
+static bool can_be_initials(struct span folded)
+{
+    if (folded.len > 2)
+        return true;
+    for (size_t i = 0; i < folded.len; i++)
+        if (strchr("aeiouy", folded.data[i]))
+            return false;
+    return folded.len == 2;
 }
 
 static bool fold_units(struct shapes *s, struct span text, bool each)
@@ -170,7 +179,7 @@ static bool shape_term(struct shapes *s, struct span term, uint32_t leaf)
         struct buf initials = BUF_INIT;
 
         if (fold_text(&s->folded, FOLD_BASE, term) == 0 && initials_of(s->folded.text, &initials) &&
-            fold_units(s, buf_span(&initials), false) && s->units.text.len)
+            fold_units(s, buf_span(&initials), false) && can_be_initials(s->units.text))
             keep_units(s, s->units.text, term, leaf, TERM_INITIALS);
         buf_release(&initials);
     }

@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
-enum { FIND_KEEP_MATCHES = 16 * 1024 }; /* memory for more is given back after the message that needed it */
+enum { /* memory for more is given back after the message that needed it */
+       FIND_KEEP_MATCHES = 16 * 1024,
+       FIND_KEEP_JOINED = 64 * 1024,
+};
 
 bool finder_take_set(struct finder *f, const struct ruleset *set)
 {
@@ -29,6 +32,9 @@ void finder_release(struct finder *f)
     matcher_scratch_free(f->scratch);
     for (size_t i = 0; i < FOLD_COMBINATIONS; i++)
         folded_release(&f->folded[i]);
+    unescaped_release(&f->plain);
+    folded_release(&f->joined_folded);
+    buf_release(&f->joined);
     units_release(&f->units);
     detector_scratch_release(&f->detecting);
     free(f->leaves);
@@ -49,6 +55,10 @@ void finder_reset(struct finder *f, const struct ruleset *set)
     f->failed = f->too_many = false;
     for (size_t i = 0; i < FOLD_COMBINATIONS; i++)
         folded_trim(&f->folded[i]);
+    unescaped_trim(&f->plain);
+    folded_trim(&f->joined_folded);
+    if (f->joined.cap > FIND_KEEP_JOINED)
+        buf_release(&f->joined);
     units_trim(&f->units);
     detector_scratch_trim(&f->detecting);
 }
@@ -65,6 +75,7 @@ struct finding {
     const struct set_folding *folding;
     const struct folded *base;
     uint32_t field;
+    uint32_t earlier; /* bytes of the base's original that are earlier messages; 0: it is the field */
 };
 
 static bool add_match(struct finding *now, struct match m)
@@ -100,6 +111,24 @@ static bool add_match(struct finding *now, struct match m)
     return true;
 }
 
+/* Where bytes start..end of the base text are in the field. False: not in it. */
+static bool place_match(const struct finding *now, size_t start, size_t end, struct match *m)
+{
+    folded_range(now->base, start, end, &m->start, &m->end);
+    if (now->earlier) { /* begins before and ends in the field, or is found elsewhere */
+        if (m->start >= now->earlier || m->end <= now->earlier)
+            return false;
+        m->start = 0;
+        m->end -= now->earlier;
+        unescaped_range(&now->f->plain, &m->start, &m->end);
+        m->start = 0;
+        return true;
+    }
+    if (!now->base->identical) /* folding "none" sees what was sent */
+        unescaped_range(&now->f->plain, &m->start, &m->end);
+    return true;
+}
+
 /* A match in the base text itself. */
 static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
 {
@@ -107,8 +136,7 @@ static bool on_match(void *arg, uint32_t pattern, size_t start, size_t end)
     struct pattern_ref ref = now->folding->patterns[pattern];
     struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
 
-    folded_range(now->base, start, end, &m.start, &m.end);
-    return add_match(now, m);
+    return place_match(now, start, end, &m) ? add_match(now, m) : true;
 }
 
 /* A match in the folded text of a folding with units: of a term only a candidate. */
@@ -130,8 +158,7 @@ static bool on_candidate(void *arg, uint32_t pattern, size_t start, size_t end)
         while (last < units->count && units->items[last].at < end)
             last++;
     }
-    folded_range(now->base, units->items[first].start, units->items[last - 1].end, &m.start, &m.end);
-    return add_match(now, m);
+    return place_match(now, units->items[first].start, units->items[last - 1].end, &m) ? add_match(now, m) : true;
 }
 
 /* The base text of the field for these steps, made when no folding needed it before; NULL when memory ran out. */
@@ -139,7 +166,7 @@ static const struct folded *base_text(struct finder *f, unsigned steps, struct s
 {
     unsigned i = steps & FOLD_BASE;
 
-    if (!f->is_folded[i] && fold_text(&f->folded[i], i, text) < 0)
+    if (!f->is_folded[i] && fold_text(&f->folded[i], i, i == FOLD_NONE ? text : f->plain.text) < 0)
         return NULL;
     f->is_folded[i] = true;
     return &f->folded[i];
@@ -160,26 +187,42 @@ static int scan_units(struct finding *now)
     return r;
 }
 
-static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
+/* Words that began in the sender's messages before: the base text of all of them and the field. */
+static const struct folded *joined_text(struct finder *f, struct span earlier)
 {
-    memset(f->is_folded, 0, sizeof(f->is_folded));
-    for (size_t i = 0; i < set->folding_count && text.len && !f->failed; i++) {
-        const struct set_folding *folding = &set->foldings[i];
-        struct finding finding = {f, set, folding, NULL, field};
-        int r = ERR_FAILED;
-
-        if (!folding->matcher) /* of detectors alone */
-            continue;
-        finding.base = base_text(f, folding->folding ? (unsigned)FOLD_BASE : folding->spec.steps, text);
-        if (finding.base && folding->folding)
-            r = scan_units(&finding);
-        else if (finding.base)
-            r = matcher_scan(folding->matcher, f->scratch, finding.base->text, on_match, &finding);
-        if (r == ERR_FULL)
-            f->too_many = true;
-        else if (r < 0)
-            f->failed = true;
+    if (!f->is_joined) {
+        buf_reset(&f->joined);
+        buf_add_span(&f->joined, earlier);
+        buf_add_span(&f->joined, f->plain.text);
+        if (buf_failed(&f->joined) || fold_text(&f->joined_folded, FOLD_BASE, buf_span(&f->joined)) < 0)
+            return NULL;
+        f->is_joined = true;
     }
+    return &f->joined_folded;
+}
+
+static int scan_joined(struct finding *now, struct span earlier)
+{
+    now->base = joined_text(now->f, earlier);
+    now->earlier = (uint32_t)earlier.len;
+    return now->base ? scan_units(now) : ERR_FAILED;
+}
+
+/* All that one folding finds in the field. */
+static int scan_folding(struct finding *now, struct span text, struct span earlier)
+{
+    const struct set_folding *folding = now->folding;
+    int r;
+
+    now->base = base_text(now->f, folding->folding ? (unsigned)FOLD_BASE : folding->spec.steps, text);
+    if (!now->base)
+        return ERR_FAILED;
+    if (!folding->folding)
+        return matcher_scan(folding->matcher, now->f->scratch, now->base->text, on_match, now);
+    r = scan_units(now);
+    if (r == 0 && earlier.len && (folding->spec.steps & FOLD_SPLIT))
+        r = scan_joined(now, earlier);
+    return r;
 }
 
 struct detecting {
@@ -191,23 +234,44 @@ static bool on_detected(void *arg, uint32_t term, uint32_t start, uint32_t end)
 {
     struct detecting *now = arg;
 
+    unescaped_range(&now->finding.f->plain, &start, &end);
     return add_match(&now->finding, (struct match){now->leaf, term, now->finding.field, start, end, false});
 }
 
-/* Leaves that find by themselves, in the original text. */
-static void detect_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text)
+/* Leaves that find by themselves: links and contact data, in the text as its reader sees it. */
+static void detect_in(struct finder *f, const struct ruleset *set, enum judged_field field)
 {
-    for (uint32_t i = 0; i < set->leaf_count && set->has_detectors && text.len && !f->failed; i++) {
-        struct detecting now = {{f, set, NULL, NULL, field}, i};
-        int r = set->leaves[i].detector
-                    ? detector_run(set->leaves[i].detector, &f->detecting, text, on_detected, &now)
-                    : 0;
+    for (uint32_t i = 0; i < set->leaf_count && set->has_detectors && !f->failed; i++) {
+        struct detecting now = {{f, set, NULL, NULL, field, 0}, i};
+        const struct detector *detector = set->leaves[i].detector;
+        int r = detector ? detector_run(detector, &f->detecting, f->plain.text, on_detected, &now) : 0;
 
         if (r == ERR_FULL)
             f->too_many = true;
         else if (r < 0)
             f->failed = true;
     }
+}
+
+static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text,
+                    struct span earlier)
+{
+    if (!text.len)
+        return;
+    f->is_joined = false;
+    memset(f->is_folded, 0, sizeof(f->is_folded));
+    if (!unescape(&f->plain, text))
+        f->failed = true;
+    for (size_t i = 0; i < set->folding_count && !f->failed; i++) {
+        struct finding finding = {f, set, &set->foldings[i], NULL, field, 0};
+        int r = finding.folding->matcher ? scan_folding(&finding, text, earlier) : 0; /* NULL: of detectors alone */
+
+        if (r == ERR_FULL)
+            f->too_many = true;
+        else if (r < 0)
+            f->failed = true;
+    }
+    detect_in(f, set, field);
 }
 
 static int by_leaf(const void *a, const void *b)
@@ -253,11 +317,10 @@ static void merge_matches(struct finder *f, const struct ruleset *set)
 void finder_run(struct finder *f, const struct ruleset *set, const struct circumstances *circumstances,
                 const struct span fields[FIND_FIELDS])
 {
-    (void)circumstances;
+    struct span earlier = circumstances ? circumstances->earlier : (struct span){NULL, 0};
+
     for (size_t i = 0; i < FIND_FIELDS; i++)
-        find_in(f, set, (enum judged_field)i, fields[i]);
-    for (size_t i = 0; i < FIND_FIELDS; i++)
-        detect_in(f, set, (enum judged_field)i, fields[i]);
+        find_in(f, set, (enum judged_field)i, fields[i], i == FIELD_TEXT ? earlier : (struct span){NULL, 0});
     if (!f->failed)
         merge_matches(f, set);
 }

@@ -6,6 +6,7 @@
 #define CHATSLUICE_RULES_FIND_H
 
 #include "rules/detector.h"
+#include "rules/escapes.h"
 #include "rules/ruleset_priv.h"
 #include "rules/verdict.h"
 
@@ -27,8 +28,12 @@ struct leaf_found { /* what a leaf found in the message being judged */
 struct finder {
     uint64_t serial; /* of the set it is made fit for */
     struct matcher_scratch *scratch;
-    struct folded folded[FOLD_COMBINATIONS]; /* base texts of the field, as needed */
+    struct unescaped plain;                  /* the field as its reader sees it */
+    struct folded folded[FOLD_COMBINATIONS]; /* base texts of it, made when a folding needs them */
     bool is_folded[FOLD_COMBINATIONS];
+    struct buf joined; /* what the sender said before, and the field; and its base text */
+    struct folded joined_folded;
+    bool is_joined;
     struct units units;
     struct detector_scratch detecting;
     struct leaf_found *leaves;

@@ -25,7 +25,7 @@ struct fold_segment {
 struct folded {
     struct span text; /* borrowed: either the original itself (FOLD_NONE) or out */
     struct span original;
-    bool identical;   /* FOLD_NONE: no segments, positions are the original's */
+    bool identical; /* FOLD_NONE: no segments, positions are the original's */
     struct buf out;
     struct fold_segment *segments;
     size_t segment_count, segment_cap;

@@ -385,9 +385,12 @@ static void put_entry(struct pass *w, uint32_t c, uint32_t entry, const char *by
         if (collapses && !w->gap && again(w, c, end))
             return;
         for (size_t i = 0; syllable[i]; i++) {
+            uint32_t same = folding_table_entry(w->table, (unsigned char)syllable[i]) & ENTRY_CODE;
+
+            key[0] = same ? (char)same : syllable[i]; /* l and i are one key where they look alike */
             unit.edges =
                 (uint8_t)((unit.edges & UNIT_UNSPACED) | (i ? 0 : UNIT_FIRST) | (syllable[i + 1] ? 0 : UNIT_LAST));
-            put(w, &syllable[i], 1, collapses, unit);
+            put(w, key, 1, collapses, unit);
         }
     } else if (entry & ENTRY_TWO) {
         char two[] = {(char)(code & 0x7F), (char)(code >> 7 & 0x7F)};

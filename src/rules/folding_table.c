@@ -100,6 +100,8 @@ static uint32_t noise_entry(const struct composing *w, uint32_t c, unsigned word
 
     if ((w->steps & FOLD_SPLIT) && c == MESSAGE_END)
         return entry_of(0, UNIT_OTHER, DOES_END);
+    if ((w->steps & FOLD_PINYIN) && (c == '\'' || c == 0x2019)) /* parts syllables: xi'an */
+        does = DOES_PAUSE;
     if (w->steps & FOLD_SEPARATORS)
         does = word & WORD_BLANK ? DOES_BLANK : word & WORD_PAUSE ? DOES_PAUSE : DOES_SYMBOL;
     return entry_of(0, UNIT_OTHER, does);
@@ -142,9 +144,13 @@ static uint32_t han_entry(struct composing *w, uint32_t c, uint32_t number)
 {
     uint32_t plain = step(w, LIST_SIMPLIFIED, c, c), entry, syllable;
     char letter = drawn_letter(w, c);
+    bool turns, noise;
 
-    if (number)
-        return entry_of(number, UNIT_DIGIT, DOES_STAND);
+    if (number) {
+        char digit = sign_of(w, number, &turns, &noise);
+
+        return entry_of(digit ? (uint32_t)digit : number, UNIT_DIGIT, DOES_STAND);
+    }
     if (!letter && plain)
         letter = drawn_letter(w, plain);
     if (letter && (!reads(w) || w->reading == READING_TURNED))

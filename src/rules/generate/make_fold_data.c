@@ -50,12 +50,12 @@ static const char *after(const char *name, const char *prefix)
     return strncmp(name, prefix, n) == 0 ? name + n : NULL;
 }
 
-/* "X" or "X WITH ...": the letter in lower case, else 0. */
+/* "X", "X BAR" or "X WITH ...": the letter in lower case, else 0. */
 static uint32_t letter_named(const char *rest, bool with)
 {
     if (!rest || *rest < 'A' || *rest > 'Z')
         return 0;
-    if (rest[1] && !(with && strncmp(rest + 1, " WITH ", 6) == 0))
+    if (rest[1] && !(with && (strncmp(rest + 1, " WITH ", 6) == 0 || strcmp(rest + 1, " BAR") == 0)))
         return 0;
     return (uint32_t)(*rest - 'A' + 'a');
 }
@@ -229,6 +229,8 @@ static void write_accents(void)
         table[c] = letter_named(after(name, "LATIN SMALL LETTER "), true);
         if (!table[c])
             table[c] = letter_named(after(name, "LATIN SMALL LETTER DOTLESS "), true);
+        if (!table[c])
+            table[c] = letter_named(after(name, "LATIN SMALL LETTER BARRED "), true);
         if (strcmp(name, "LATIN SMALL LETTER AE") == 0)
             table[c] = two('a', 'e');
         if (strcmp(name, "LATIN SMALL LIGATURE OE") == 0)
