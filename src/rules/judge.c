@@ -462,7 +462,7 @@ static size_t report_matches(struct judge *j, const struct ruleset *set, const s
         report_hit(j, now,
                    (struct hit){
                        .list = leaf->list,
-                       .term = leaf->list ? leaf->terms[m->term] : span_of(leaf->expression),
+                       .term = leaf->terms ? leaf->terms[m->term] : span_of(leaf->expression),
                        .folding = set->foldings[leaf->folding].name,
                        .field = (enum judged_field)m->field,
                        .start = m->start,
@@ -587,7 +587,7 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
 {
     struct decision decision;
 
-    finder_run(&j->found, set, file->fields);
+    finder_run(&j->found, set, file->circumstances, file->fields);
     if (j->found.failed)
         return false;
     if (!j->found.match_count && !set->any_holds_without_match)
