@@ -10,3 +10,8 @@ chatsluice_unit_test(rules scope)
 chatsluice_unit_test(rules scorecard)
 chatsluice_unit_test(rules history)
 chatsluice_unit_test(rules measure)
+
+# The JSON Schema that editors use, held against the reader.
+add_test(NAME unit.rules.schema
+  COMMAND python3 ${CMAKE_CURRENT_SOURCE_DIR}/unit/rules/schema.py $<TARGET_FILE:chatsluice> ${CMAKE_SOURCE_DIR})
+set_tests_properties(unit.rules.schema PROPERTIES LABELS unit TIMEOUT 120)
