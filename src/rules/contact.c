@@ -26,18 +26,55 @@ bool contact_is_border(const struct glyphs *g, size_t i)
     return i >= g->count || !(glyph_is_alnum(&g->items[i]) || g->items[i].code == '_');
 }
 
+/* The value of a Chinese numeral, plain, formal or as numbers are read out; or -1. */
+static int numeral_value(uint32_t code)
+{
+    switch (code) {
+    case 0x96F6: /* 零 */
+    case 0x3007: /* 〇 */
+        return 0;
+    case 0x4E00: /* 一 */
+    case 0x58F9: /* 壹 */
+    case 0x5E7A: /* 幺 */
+        return 1;
+    case 0x4E8C: /* 二 */
+    case 0x8D30: /* 贰 */
+    case 0x8CB3: /* 貳 */
+        return 2;
+    case 0x4E09: /* 三 */
+    case 0x53C1: /* 叁 */
+        return 3;
+    case 0x56DB: /* 四 */
+    case 0x8086: /* 肆 */
+        return 4;
+    case 0x4E94: /* 五 */
+    case 0x4F0D: /* 伍 */
+        return 5;
+    case 0x516D: /* 六 */
+    case 0x9646: /* 陆 */
+    case 0x9678: /* 陸 */
+        return 6;
+    case 0x4E03: /* 七 */
+    case 0x67D2: /* 柒 */
+    case 0x62D0: /* 拐 */
+        return 7;
+    case 0x516B: /* 八 */
+    case 0x634C: /* 捌 */
+        return 8;
+    case 0x4E5D: /* 九 */
+    case 0x7396: /* 玖 */
+        return 9;
+    default:
+        return -1;
+    }
+}
+
 size_t contact_digit(const struct glyphs *g, size_t i, unsigned *value)
 {
-    static const struct {
-        uint32_t code;
-        unsigned value;
-    } numerals[] = {{0x96F6, 0}, {0x3007, 0}, {0x4E00, 1}, {0x58F9, 1}, {0x5E7A, 1}, {0x4E8C, 2},
-                    {0x8D30, 2}, {0x8CB3, 2}, {0x4E09, 3}, {0x53C1, 3}, {0x56DB, 4}, {0x8086, 4},
-                    {0x4E94, 5}, {0x4F0D, 5}, {0x516D, 6}, {0x9646, 6}, {0x9678, 6}, {0x4E03, 7},
-                    {0x67D2, 7}, {0x62D0, 7}, {0x516B, 8}, {0x634C, 8}, {0x4E5D, 9}, {0x7396, 9}};
     static const char *const words[] = {"zero", "one",   "two",   "three", "four", "five",
                                         "six",  "seven", "eight", "nine",  "oh",   "o"};
     const struct glyph *c = &g->items[i];
+    int numeral;
 
     if (i >= g->count)
         return 0;
@@ -46,18 +83,14 @@ size_t contact_digit(const struct glyphs *g, size_t i, unsigned *value)
         return 1;
     }
     if (c->code >= 0x3007) {
-        for (size_t k = 0; k < sizeof(numerals) / sizeof(*numerals); k++) {
-            if (numerals[k].code == c->code) {
-                *value = numerals[k].value;
-                return 1;
-            }
-        }
-        return 0;
+        numeral = numeral_value(c->code);
+        *value = numeral < 0 ? 0 : (unsigned)numeral;
+        return numeral >= 0;
     }
     if (!glyph_is_ascii_letter(c) || !strchr("zotfsen", (char)c->code) || !contact_is_border(g, i - 1))
         return 0;
     for (unsigned k = 0; k < sizeof(words) / sizeof(*words); k++) {
-        size_t n = glyphs_word(g, i, words[k]);
+        size_t n = (uint32_t)words[k][0] == c->code ? glyphs_word(g, i, words[k]) : 0;
 
         if (n && contact_is_border(g, i + n)) {
             *value = k < 10 ? k : 0;

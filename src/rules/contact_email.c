@@ -21,7 +21,7 @@ static enum at_form at_sign(const struct glyphs *g, size_t i, size_t *len)
         *len = 4;
         return AT_WORD;
     }
-    for (size_t k = 0; k < sizeof(bracketed) / sizeof(*bracketed); k++)
+    for (size_t k = 0; k < sizeof(bracketed) / sizeof(*bracketed) && !(g->items[i].flags & GLYPH_LETTER); k++)
         if ((*len = glyphs_word(g, i, bracketed[k])) > 0)
             return AT_BRACKETED;
     *len = 0;

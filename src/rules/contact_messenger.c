@@ -89,16 +89,53 @@ static const char *const fillers[] = {"id",   "is",     "no",   "num",      "num
                                       "号码", "账号",   "帐号", "号",       "是",     "为",   "我的",
                                       "我",   "加",     "搜",   "群",       "联系",   "也是", "同号"};
 
+/* Whether a text of the tables may begin with this glyph: most glyphs end here. */
+static bool may_begin(const char *text, const struct glyph *c)
+{
+    unsigned char first = (unsigned char)text[0];
+
+    return first < 0x80 ? first == c->code : c->code >= 0x80;
+}
+
+/* Of the names that are not ASCII. */
+static bool begins_han_name(uint32_t code)
+{
+    switch (code) {
+    case 0x52A0: /* 加 */
+    case 0x5FAE: /* 微 */
+    case 0x5A01: /* 威 */
+    case 0x8587: /* 薇 */
+    case 0x5FBD: /* 徽 */
+    case 0x6263: /* 扣 */
+    case 0x62A0: /* 抠 */
+    case 0x4F01: /* 企 */
+    case 0x7535: /* 电 */
+    case 0x98DE: /* 飞 */
+    case 0x7EB8: /* 纸 */
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Whether a name or a link can begin at i: at the beginning of a word, with the right letter. */
+static bool may_be_here(const struct glyphs *g, size_t i)
+{
+    const struct glyph *c = &g->items[i];
+
+    if (c->code >= 0x80)
+        return begins_han_name(c->code);
+    return c->code == '+' || (strchr("wtksmvidlquojc", (char)c->code) && contact_is_border(g, i - 1));
+}
+
 static const struct messenger_name *name_at(const struct glyphs *g, size_t i, size_t *len)
 {
     const struct messenger_name *best = NULL;
 
     for (size_t k = 0; k < sizeof(names) / sizeof(*names); k++) {
-        size_t n = glyphs_word(g, i, names[k].text);
+        size_t n = may_begin(names[k].text, &g->items[i]) ? glyphs_word(g, i, names[k].text) : 0;
 
         if (!n || (best && n <= *len))
-            continue;
-        if (glyph_is_alnum(&g->items[i]) && !contact_is_border(g, i - 1))
             continue;
         /* "line" within "linear"; but vx123456 is a name and an account */
         if (glyph_is_ascii_letter(&g->items[i + n - 1]) && glyph_is_ascii_letter(&g->items[i + n]))
@@ -230,8 +267,8 @@ static size_t read_link(struct contact_run *run, size_t i)
 {
     const struct glyphs *g = run->g;
 
-    for (size_t k = 0; k < sizeof(links) / sizeof(*links) && contact_is_border(g, i - 1); k++) {
-        size_t n = glyphs_word(g, i, links[k]), end = i + n;
+    for (size_t k = 0; k < sizeof(links) / sizeof(*links); k++) {
+        size_t n = may_begin(links[k], &g->items[i]) ? glyphs_word(g, i, links[k]) : 0, end = i + n;
 
         while (n && end < g->count &&
                (is_account_glyph(&g->items[end]) || g->items[end].code == '+' || g->items[end].code == '/'))
@@ -249,8 +286,13 @@ void contact_find_messengers(struct contact_run *run)
     const struct glyphs *g = run->g;
 
     for (size_t i = 0; i < g->count && !run->stopped;) {
-        size_t end = read_link(run, i);
+        size_t end = i;
 
+        if (!may_be_here(g, i)) {
+            i++;
+            continue;
+        }
+        end = read_link(run, i);
         i = end > i ? end : read_account(run, i);
     }
 }

@@ -78,7 +78,7 @@ static size_t separator_at(const struct glyphs *g, size_t i, enum separator *kin
         return next == ' ' ? 2 : 1;
     }
     if (is_tight(code)) {
-        *kind = SEPARATOR_TIGHT;
+        *kind = next == ' ' ? SEPARATOR_BLANK : SEPARATOR_TIGHT;
         return next == ' ' ? 2 : 1;
     }
     return 0;
@@ -306,6 +306,11 @@ void contact_find_phones(struct contact_run *now)
 
         if (code != '+' && code != '(' && !contact_digit(g, i, &value)) {
             i++;
+            continue;
+        }
+        if (glyph_is_digit(&g->items[i]) && !contact_is_border(g, i - 1)) { /* the end of a word */
+            while (i < g->count && glyph_is_digit(&g->items[i]))
+                i++;
             continue;
         }
         end = read_run(g, i, &run);

@@ -24,13 +24,12 @@ void detector_compile(struct detector *out, const struct condition *condition, s
         contact_compile(out, condition->contacts);
 }
 
-int detector_run(const struct detector *d, struct detector_scratch *scratch, struct span text, detector_found *found,
-                 void *arg)
+bool detector_read(struct detector_scratch *scratch, struct span text)
 {
-    bool all;
+    return glyphs_read(&scratch->glyphs, text);
+}
 
-    if (!glyphs_read(&scratch->glyphs, text))
-        return ERR_FAILED;
-    all = d->kind == CONDITION_LINKS ? links_find(d, scratch, found, arg) : contact_find(d, scratch, found, arg);
-    return all ? 0 : ERR_FULL;
+bool detector_run(const struct detector *d, struct detector_scratch *scratch, detector_found *found, void *arg)
+{
+    return d->kind == CONDITION_LINKS ? links_find(d, scratch, found, arg) : contact_find(d, scratch, found, arg);
 }

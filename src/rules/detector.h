@@ -31,8 +31,9 @@ struct detector {
 /* Copies what it needs into a; memory that runs out shows there. */
 void detector_compile(struct detector *out, const struct condition *condition, struct arena *a);
 
-/* Reads text (valid UTF-8) once and tells every find. 0; ERR_FULL when stopped; ERR_FAILED without memory. */
-int detector_run(const struct detector *d, struct detector_scratch *scratch, struct span text, detector_found *found,
-                 void *arg);
+/* Reads text (valid UTF-8, borrowed) for the runs that follow; false when memory ran out. */
+bool detector_read(struct detector_scratch *scratch, struct span text);
+/* Tells every find in what was read. False when found stopped it. */
+bool detector_run(const struct detector *d, struct detector_scratch *scratch, detector_found *found, void *arg);
 
 #endif

@@ -241,15 +241,16 @@ static bool on_detected(void *arg, uint32_t term, uint32_t start, uint32_t end)
 /* Leaves that find by themselves: links and contact data, in the text as its reader sees it. */
 static void detect_in(struct finder *f, const struct ruleset *set, enum judged_field field)
 {
-    for (uint32_t i = 0; i < set->leaf_count && set->has_detectors && !f->failed; i++) {
+    if (!set->has_detectors || f->failed)
+        return;
+    if (!detector_read(&f->detecting, f->plain.text))
+        f->failed = true;
+    for (uint32_t i = 0; i < set->leaf_count && !f->failed; i++) {
         struct detecting now = {{f, set, NULL, NULL, field, 0}, i};
         const struct detector *detector = set->leaves[i].detector;
-        int r = detector ? detector_run(detector, &f->detecting, f->plain.text, on_detected, &now) : 0;
 
-        if (r == ERR_FULL)
+        if (detector && !detector_run(detector, &f->detecting, on_detected, &now) && !f->failed)
             f->too_many = true;
-        else if (r < 0)
-            f->failed = true;
     }
 }
 
