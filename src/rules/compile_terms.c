@@ -13,6 +13,7 @@ enum {
 struct shape {
     struct span folded, written;
     struct term_proof proof; /* of a folding with units */
+    struct symbols symbols;  /* of a term that may be censored */
     uint32_t leaf, term;
 };
 
@@ -171,6 +172,8 @@ static bool shape_term(struct shapes *s, struct span term, uint32_t leaf)
     for (size_t i = 0; i < s->units.count; i++)
         twice = twice || s->units.items[i].times > 1;
     keep_units(s, s->units.text, term, leaf, 0);
+    if ((steps & FOLD_CENSORED) && !s->c->arena->failed)
+        s->items[s->count - 1].symbols = censored_symbols(s->own->folding, &s->units, s->c->arena);
     if (steps & FOLD_PINYIN)
         keep_umlauts(s, term, leaf);
     if (twice && fold_units(s, term, true))
@@ -273,6 +276,25 @@ static bool make_patterns(struct compiler *c, const struct shapes *s, struct set
     return true;
 }
 
+/* The terms of a folding that may be censored. */
+static bool make_censored(struct compiler *c, const struct shapes *s, struct set_folding *own)
+{
+    struct censored *censored = &own->censored;
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        count += s->items[i].symbols.count > 0;
+    censored->terms = arena_array(c->arena, count, sizeof(*censored->terms));
+    if (!censored->terms)
+        return false;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->items[i].symbols.count)
+            censored->terms[censored->count++] =
+                (struct censored_term){s->items[i].symbols, (uint32_t)i, s->items[i].proof.boundary};
+    censored_sort(censored);
+    return true;
+}
+
 static void compile_matcher(struct compiler *c, struct set_folding *own, const struct pattern *patterns, size_t count,
                             const char *cache_directory)
 {
@@ -326,7 +348,7 @@ static void compile_folding(struct compiler *c, uint32_t folding, const char *ca
     if (c->arena->failed || !s.count || c->faults->count != faults)
         goto out;
     patterns = calloc(s.count, sizeof(*patterns));
-    if (make_patterns(c, &s, own, patterns))
+    if (make_patterns(c, &s, own, patterns) && (!(own->spec.steps & FOLD_CENSORED) || make_censored(c, &s, own)))
         compile_matcher(c, own, patterns, s.count, cache_directory);
     else
         c->arena->failed = true;

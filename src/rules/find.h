@@ -34,6 +34,7 @@ struct finder {
     struct folded joined_folded;
     bool is_joined;
     struct units units;
+    struct censored_scratch censored;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */
     size_t match_count, match_cap;
