@@ -110,22 +110,24 @@ int matcher_check_expression(const char *text, struct err *err)
     return r;
 }
 
-/* A term as an expression that matches just these bytes. */
-static void add_escaped(struct buf *out, const struct pattern *p)
+/* A term as an expression that matches just these bytes; an expression as it is. NUL-terminated. */
+static void add_expression(struct buf *out, const struct pattern *p)
 {
+    static const char hex[] = "0123456789abcdef";
+
     for (size_t i = 0; i < p->len; i++) {
         unsigned char c = (unsigned char)p->text[i];
 
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+        if (p->expression || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
             buf_add_char(out, (char)c);
         else
-            buf_addf(out, "\\x%02x", c);
+            buf_add(out, (const char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
     }
     buf_add_char(out, '\0');
 }
 
 /* Everything the database depends on, hashed: its name in the cache. */
-static bool cache_name(char name[SHA256_HEX + 16], struct span expressions, const unsigned *flags, size_t count)
+static bool cache_name(char name[SHA256_HEX + 16], const struct pattern *patterns, size_t count)
 {
     struct buf key = BUF_INIT;
     char digest[SHA256_HEX];
@@ -135,8 +137,11 @@ static bool cache_name(char name[SHA256_HEX + 16], struct span expressions, cons
     hs_populate_platform(&platform);
     buf_addf(&key, "%d %s tune %u features %llu patterns %zu\n", CACHE_FORMAT, hs_version(), platform.tune,
              platform.cpu_features, count);
-    buf_add(&key, flags, count * sizeof(*flags));
-    buf_add_span(&key, expressions);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_char(&key, patterns[i].expression ? 'e' : 't');
+        buf_add(&key, &patterns[i].len, sizeof(patterns[i].len));
+        buf_add(&key, patterns[i].text, patterns[i].len);
+    }
     ok = !buf_failed(&key);
     if (ok)
         crypto_sha256_hex(&(struct span){key.data, key.len}, 1, digest);
@@ -172,22 +177,68 @@ static void cache_put(const char *directory, const char *name, const hs_database
     free(bytes);
 }
 
+/* What hs_compile_multi wants to be given. */
+struct compile_input {
+    struct buf text;
+    const char **expressions;
+    size_t *offsets;
+    unsigned *flags, *ids;
+};
+
+static bool compile_input_make(struct compile_input *in, const struct pattern *patterns, size_t count)
+{
+    in->expressions = calloc(count, sizeof(*in->expressions));
+    in->offsets = calloc(count, sizeof(*in->offsets));
+    in->flags = calloc(count, sizeof(*in->flags));
+    in->ids = calloc(count, sizeof(*in->ids));
+    if (!in->expressions || !in->offsets || !in->flags || !in->ids)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        in->offsets[i] = in->text.len;
+        in->ids[i] = (unsigned)i;
+        in->flags[i] = patterns[i].expression ? EXPRESSION_FLAGS : TERM_FLAGS;
+        add_expression(&in->text, &patterns[i]);
+    }
+    for (size_t i = 0; i < count && !buf_failed(&in->text); i++)
+        in->expressions[i] = in->text.data + in->offsets[i];
+    return !buf_failed(&in->text);
+}
+
+static void compile_input_release(struct compile_input *in)
+{
+    free(in->expressions);
+    free(in->offsets);
+    free(in->flags);
+    free(in->ids);
+    buf_release(&in->text);
+}
+
+static int no_memory(size_t count, struct err *err)
+{
+    return err_set(err, ERR_FAILED, "could not compile %zu patterns: out of memory", count);
+}
+
 /* Vectored mode, although each text is one piece: in block mode vectorscan 5.4.9 writes the rest of the text into a
  * buffer of 255 bytes when it looks for the start of a match backwards (rvermicelliDoubleExec; mended in 5.4.13), and
  * the process ends. It costs a tenth of a scan. */
-static int compile_database(hs_database_t **out, const char *const *expressions, const unsigned *flags,
-                            const unsigned *ids, size_t count, size_t *bad, struct err *err)
+static int compile_database(hs_database_t **out, const struct pattern *patterns, size_t count, size_t *bad,
+                            struct err *err)
 {
+    struct compile_input in = {.text = BUF_INIT};
     hs_compile_error_t *error = NULL;
-    hs_error_t status = hs_compile_multi(expressions, flags, ids, (unsigned)count, HS_MODE_VECTORED, NULL, out, &error);
-    int r;
+    hs_error_t status;
+    int r = 0;
 
-    if (status == HS_SUCCESS)
-        return 0;
+    if (!compile_input_make(&in, patterns, count)) {
+        compile_input_release(&in);
+        return no_memory(count, err);
+    }
+    status = hs_compile_multi(in.expressions, in.flags, in.ids, (unsigned)count, HS_MODE_VECTORED, NULL, out, &error);
+    compile_input_release(&in);
     if (status == HS_COMPILER_ERROR && error && error->expression >= 0) {
         *bad = (size_t)error->expression;
         r = refusal(err, error->message);
-    } else {
+    } else if (status != HS_SUCCESS) {
         r = err_set(err, ERR_FAILED, "vectorscan could not compile %zu patterns: %s", count,
                     error && error->message ? error->message : "out of memory");
     }
@@ -199,61 +250,33 @@ int matcher_compile(struct matcher **out, const struct pattern *patterns, size_t
                     size_t *bad, struct err *err)
 {
     struct matcher *m = calloc(1, sizeof(*m));
-    const char **expressions = calloc(count, sizeof(*expressions));
-    size_t *offsets = calloc(count, sizeof(*offsets));
-    unsigned *flags = calloc(count, sizeof(*flags)), *ids = calloc(count, sizeof(*ids));
-    struct buf text = BUF_INIT;
     char name[SHA256_HEX + 16];
     bool named;
-    int r = ERR_FAILED;
+    int r;
 
-    if (!m || !expressions || !offsets || !flags || !ids || count > UINT32_MAX)
-        goto no_memory;
-    m->patterns = calloc(count, sizeof(*m->patterns));
-    if (!m->patterns)
-        goto no_memory;
-    for (size_t i = 0; i < count; i++) {
-        const struct pattern *p = &patterns[i];
-
-        offsets[i] = text.len;
-        ids[i] = (unsigned)i;
-        flags[i] = p->expression ? EXPRESSION_FLAGS : TERM_FLAGS;
-        if (p->expression) {
-            buf_add(&text, p->text, p->len + 1);
-        } else {
-            add_escaped(&text, p);
-            m->patterns[i] = (struct matched_pattern){(uint32_t)p->len, (uint8_t)p->boundary};
-        }
+    if (m)
+        m->patterns = calloc(count, sizeof(*m->patterns));
+    if (!m || !m->patterns || count > UINT32_MAX) {
+        matcher_free(m);
+        return no_memory(count, err);
     }
-    if (buf_failed(&text))
-        goto no_memory;
     for (size_t i = 0; i < count; i++)
-        expressions[i] = text.data + offsets[i];
-
-    named = cache_directory && cache_name(name, buf_span(&text), flags, count);
+        if (!patterns[i].expression)
+            m->patterns[i] = (struct matched_pattern){(uint32_t)patterns[i].len, (uint8_t)patterns[i].boundary};
+    named = cache_directory && cache_name(name, patterns, count);
     if (named) {
         m->database = cache_get(cache_directory, name);
         m->from_cache = m->database != NULL;
     }
-    r = m->database ? 0 : compile_database(&m->database, expressions, flags, ids, count, bad, err);
+    r = m->database ? 0 : compile_database(&m->database, patterns, count, bad, err);
     if (r == 0 && named && !m->from_cache)
         cache_put(cache_directory, name, m->database);
-    if (r == 0) {
-        *out = m;
-        m = NULL;
+    if (r < 0) {
+        matcher_free(m);
+        return r;
     }
-    goto out;
-
-no_memory:
-    r = err_set(err, ERR_FAILED, "could not compile %zu patterns: out of memory", count);
-out:
-    matcher_free(m);
-    free(expressions);
-    free(offsets);
-    free(flags);
-    free(ids);
-    buf_release(&text);
-    return r;
+    *out = m;
+    return 0;
 }
 
 void matcher_free(struct matcher *m)
