@@ -24,7 +24,9 @@ const struct cli_command cli_commands[] = {
     {"rules publish", NULL, "make the tables' content the revision in force",
      "All of it is compiled and its examples are run first; one that fails publishes nothing.", cli_rules_publish},
     {"rules try", NULL, "judge texts from standard input, one a line",
-     "By rule files, for which no database is needed, or else by the revision in force.", cli_rules_try},
+     "By rule files, for which no database is needed, or else by the revision in force. A text comes from nowhere, and rules\n"
+     "look at it whatever their scope, unless an option says where it comes from.",
+     cli_rules_try},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},
     {"spool export", NULL, "print the records of the spool as JSON, one a line", NULL, cli_spool_export},

@@ -85,7 +85,7 @@ done
 input=texts
 expect 0 out '{"verdict":"mask","becomes":"on ******","decided_by":"rule","hits":[{"rule":"contact","list":"words","term":"wechat","start":3,"end":9,"folding":' \
     rules try --rules rules.yaml --json
-expect 0 out '{"verdict":"allow","becomes":null,"decided_by":"default","hits":[]}' rules try --rules rules.yaml --json
+expect 0 out '{"verdict":"allow","becomes":null,"decided_by":"default","hits":[],"rule":null,"us":' rules try --rules rules.yaml --json
 expect 0 out 'contact, list words: bytes 3-9 "wechat"' rules try --rules rules.yaml
 expect 1 err 'failing.yaml:6:' rules try --rules failing.yaml
 expect 1 out '{"error":"body: ' rules try --rules rules.yaml --json --callback

@@ -1,0 +1,168 @@
+#include "store/evidence.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { NUMBER_TEXT = 24 };
+
+int evidence_revision(struct db *db, uint64_t revision, struct buf *document, struct err *err)
+{
+    char number[NUMBER_TEXT];
+    const char *params[] = {number};
+    struct db_result *rows = NULL;
+    int r;
+
+    snprintf(number, sizeof(number), "%" PRIu64, revision);
+    r = db_query(db, &rows, "SELECT document FROM chatsluice.rule_revision WHERE revision = $1::bigint", 1, params,
+                 err);
+    if (r < 0)
+        return err_prefix(err, "could not read rule revision %s", number);
+    if (db_rows(rows) != 1)
+        r = err_set(err, ERR_NOT_FOUND, "there is no rule revision %s", number);
+    else
+        buf_add_span(document, db_value(rows, 0, 0));
+    if (buf_failed(document))
+        r = err_set(err, ERR_FAILED, "could not read rule revision %s: out of memory", number);
+    db_result_free(rows);
+    return r;
+}
+
+/* In the order of the columns below. */
+enum {
+    COLUMN_EVENT_ID,
+    COLUMN_EVENT_TIME,
+    COLUMN_GROUP_ID,
+    COLUMN_COMMAND,
+    COLUMN_GROUP_TYPE,
+    COLUMN_FROM_ACCOUNT,
+    COLUMN_PLATFORM,
+    COLUMN_TEXT,
+    COLUMN_VERDICT,
+    COLUMN_DECIDED_BY,
+    COLUMN_RULE,
+    COLUMN_HITS,
+    COLUMN_REWRITTEN,
+    COLUMN_FOLLOW_UPS,
+    COLUMN_FAULT,
+    COLUMN_SDKAPPID,
+    COLUMN_REVISION,
+    COLUMN_JUDGE_US,
+    COLUMN_MSG_SEQ,
+    COLUMN_ERROR_CODE,
+    COLUMN_RAW,
+};
+
+#define EVENT_COLUMNS_READ                                                                                             \
+    "event_id, to_char(event_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), group_id, command,"        \
+    " group_type, from_account, platform, text, verdict, decided_by, rule, hits::text, rewritten, follow_ups::text,"   \
+    " fault, sdkappid, rule_revision, judge_us, msg_seq, error_code, encode(raw, 'hex')"
+
+/* The primary key begins with the room: naming it spares looking through all of them. */
+static const char by_id[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event"
+                            " WHERE event_id = $1::uuid AND ($2::text IS NULL OR group_id = $2) LIMIT 1";
+/* A number is given to a message when it is delivered; its verdict stands with the Before webhook. */
+static const char by_seq[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event WHERE group_id = $1 AND event_id ="
+                             " (SELECT coalesce(before_event_id, after_event_id) FROM moderation.message"
+                             "  WHERE group_id = $1 AND msg_seq = $2::bigint ORDER BY sent_at DESC LIMIT 1)";
+/* Webhooks that carry a verdict: what a person asks about is a message. */
+static const char last_of_sender[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event"
+                                     " WHERE group_id = $1 AND from_account = $2 AND command = 'before'"
+                                     " ORDER BY event_time DESC, event_id DESC LIMIT 1";
+
+static struct span text_of(const struct db_result *rows, unsigned column)
+{
+    return db_is_null(rows, 0, column) ? (struct span){NULL, 0} : db_value(rows, 0, column);
+}
+
+static unsigned long long number_of(const struct db_result *rows, unsigned column)
+{
+    unsigned long long n = 0;
+
+    return span_to_u64(db_value(rows, 0, column), &n) ? n : 0;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
+}
+
+static void add_bytes(struct buf *out, struct span hex)
+{
+    for (size_t i = 0; i + 1 < hex.len; i += 2)
+        buf_add_char(out, (char)(hex_digit(hex.data[i]) << 4 | hex_digit(hex.data[i + 1])));
+}
+
+static int take_row(struct evidence *e, struct err *err)
+{
+    const struct db_result *rows = e->rows;
+    struct span code = db_value(rows, 0, COLUMN_ERROR_CODE);
+    unsigned long long error_code = 0;
+
+    e->event_id = text_of(rows, COLUMN_EVENT_ID);
+    e->event_time = text_of(rows, COLUMN_EVENT_TIME);
+    e->group_id = text_of(rows, COLUMN_GROUP_ID);
+    e->command = text_of(rows, COLUMN_COMMAND);
+    e->group_type = text_of(rows, COLUMN_GROUP_TYPE);
+    e->from_account = text_of(rows, COLUMN_FROM_ACCOUNT);
+    e->platform = text_of(rows, COLUMN_PLATFORM);
+    e->text = text_of(rows, COLUMN_TEXT);
+    e->verdict = text_of(rows, COLUMN_VERDICT);
+    e->decided_by = text_of(rows, COLUMN_DECIDED_BY);
+    e->rule = text_of(rows, COLUMN_RULE);
+    e->hits = text_of(rows, COLUMN_HITS);
+    e->rewritten = text_of(rows, COLUMN_REWRITTEN);
+    e->follow_ups = text_of(rows, COLUMN_FOLLOW_UPS);
+    e->fault = text_of(rows, COLUMN_FAULT);
+    e->sdkappid = number_of(rows, COLUMN_SDKAPPID);
+    e->revision = number_of(rows, COLUMN_REVISION);
+    e->judge_us = number_of(rows, COLUMN_JUDGE_US);
+    e->msg_seq = number_of(rows, COLUMN_MSG_SEQ);
+    e->error_code = span_to_u64(code, &error_code) ? (long long)error_code : 0;
+    add_bytes(&e->raw, db_value(rows, 0, COLUMN_RAW));
+    return buf_failed(&e->raw) ? err_set(err, ERR_FAILED, "could not read the event: out of memory") : 0;
+}
+
+int evidence_find(struct evidence *out, struct db *db, const struct evidence_key *key, struct err *err)
+{
+    const char *id[] = {key->event_id, key->group};
+    const char *in_room[] = {key->group, key->seq ? key->seq : key->sender};
+    int r;
+
+    *out = (struct evidence){0};
+    if (key->event_id)
+        r = db_query(db, &out->rows, by_id, 2, id, err);
+    else
+        r = db_query(db, &out->rows, key->seq ? by_seq : last_of_sender, 2, in_room, err);
+    if (r < 0)
+        return err_prefix(err, "could not read the event");
+    if (db_rows(out->rows) == 0)
+        r = err_set(err, ERR_NOT_FOUND, "there is no such event");
+    else
+        r = take_row(out, err);
+    if (r < 0)
+        evidence_release(out);
+    return r;
+}
+
+void evidence_release(struct evidence *e)
+{
+    db_result_free(e->rows);
+    buf_release(&e->raw);
+    *e = (struct evidence){0};
+}
+
+int evidence_term_hits(struct db *db, struct db_result **out, int64_t seconds, struct err *err)
+{
+    char number[NUMBER_TEXT];
+    const char *params[] = {number};
+
+    snprintf(number, sizeof(number), "%" PRId64, seconds);
+    return db_query(db, out,
+                    "SELECT h->>'rule', h->>'list', h->>'term', count(*)"
+                    " FROM chatsluice.event AS e, jsonb_array_elements(e.hits) AS h"
+                    " WHERE e.event_time >= now() - $1::bigint * interval '1 second' AND e.hits IS NOT NULL"
+                    " GROUP BY 1, 2, 3",
+                    1, params, err) < 0
+               ? err_prefix(err, "could not count the hits of stored events")
+               : 0;
+}

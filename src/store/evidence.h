@@ -1,0 +1,37 @@
+/* evidence.h - what the database keeps about an event, for people who ask why: the event itself, the document of a
+ * revision, and how often each term has hit. Reads only. */
+#ifndef CHATSLUICE_STORE_EVIDENCE_H
+#define CHATSLUICE_STORE_EVIDENCE_H
+
+#include "store/db.h"
+
+/* The document of any revision ever published. ERR_NOT_FOUND when there was none of that number. */
+int evidence_revision(struct db *db, uint64_t revision, struct buf *document, struct err *err);
+
+/* One stored webhook. Spans are borrowed from `rows`; data NULL where the column is null. */
+struct evidence {
+    struct db_result *rows; /* frees everything */
+    struct span event_id, event_time, group_id, command, group_type, from_account, platform, text;
+    struct span verdict, decided_by, rule, hits, rewritten, follow_ups, fault;
+    unsigned long long sdkappid, revision, judge_us, msg_seq; /* 0: null */
+    long long error_code;
+    struct buf raw; /* the body, byte for byte */
+};
+
+/* Which event: by its id, which is found sooner when the room is named too; else in a room by MsgSeq, which means the
+ * Before webhook of that message if there was one, or as the newest Before webhook of a sender. */
+struct evidence_key {
+    const char *event_id; /* UUID; NULL: by room */
+    const char *group, *seq, *sender;
+};
+
+/* ERR_NOT_FOUND when there is none. When several messages have the same MsgSeq (applications may share a room's name),
+ * the newest. */
+int evidence_find(struct evidence *out, struct db *db, const struct evidence_key *key, struct err *err);
+void evidence_release(struct evidence *e);
+
+/* Hits of every term and expression in events of the last `seconds`: rows of rule, list (null: an expression), term,
+ * hits; what allow rules covered counts too. */
+int evidence_term_hits(struct db *db, struct db_result **out, int64_t seconds, struct err *err);
+
+#endif
