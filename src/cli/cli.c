@@ -27,6 +27,10 @@ const struct cli_command cli_commands[] = {
      "By rule files, for which no database is needed, or else by the revision in force. A text comes from nowhere, and rules\n"
      "look at it whatever their scope, unless an option says where it comes from.",
      cli_rules_try},
+    {"rules evade", "TERM", "make the usual evasions of a term and show which are caught",
+     "By rule files, by one list's folding, by a folding alone, or else by the revision in force. For each class of evasion\n"
+     "it shows what got through and which steps, added to the folding, would catch it.",
+     cli_rules_evade},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},
     {"spool export", NULL, "print the records of the spool as JSON, one a line", NULL, cli_spool_export},

@@ -69,6 +69,7 @@ int cli_rules_export(struct cli *cli);
 int cli_rules_list(struct cli *cli);
 int cli_rules_publish(struct cli *cli);
 int cli_rules_try(struct cli *cli);
+int cli_rules_evade(struct cli *cli);
 int cli_spool_status(struct cli *cli);
 int cli_spool_verify(struct cli *cli);
 int cli_spool_export(struct cli *cli);

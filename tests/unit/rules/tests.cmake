@@ -1,5 +1,6 @@
 # chatsluice_unit_test(rules <story>) for each tests/unit/rules/test_<story>.c
 chatsluice_unit_test(rules cases)
+chatsluice_unit_test(rules evade)
 chatsluice_unit_test(rules fold)
 chatsluice_unit_test(rules document)
 chatsluice_unit_test(rules judge)
