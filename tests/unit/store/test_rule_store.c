@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "rules/judge.h"
+#include "store/publish.h"
 #include "store/rule_source.h"
 #include "store/rule_store.h"
 
@@ -49,16 +50,25 @@ static void import_text(struct db *db, const char *text, bool prune, const char 
     rule_document_free(doc);
 }
 
+/* Nothing but the compiler: the gate has tests of its own. */
+static int try_publish(struct db *db, const char *note, uint64_t *revision, struct gate_report *report, struct err *err)
+{
+    const struct publish_options options = {
+        .author = "tester", .note = note, .gate = {.allow_shrink = true, .allow_changes = true}};
+
+    return rule_publish(db, &options, revision, report, err);
+}
+
 static uint64_t publish(struct db *db, const char *note)
 {
-    struct faults faults = FAULTS_INIT;
+    struct gate_report report;
     struct err err = {0};
     uint64_t revision = 0;
-    int r = rule_store_publish(db, "tester", note, &revision, &faults, &err);
 
-    if (r < 0)
-        fail_msg("%s %s", err.text, buf_text(&faults.text));
-    faults_release(&faults);
+    gate_report_init(&report);
+    if (try_publish(db, note, &revision, &report, &err) < 0)
+        fail_msg("%s %s", err.text, buf_text(&report.faults.text));
+    gate_report_release(&report);
     return revision;
 }
 
@@ -133,10 +143,11 @@ static void test_publish(void **state)
     struct db *db = new_migrated_database(*state, url);
     struct buf checksum = BUF_INIT, document = BUF_INIT, wanted = BUF_INIT;
     struct rule_document *doc = document_of(rules_text);
-    struct faults faults = FAULTS_INIT;
+    struct gate_report report;
     struct err err = {0};
     uint64_t revision = 99;
 
+    gate_report_init(&report);
     assert_int_equal(rule_store_current(db, &revision, &checksum, &document, &err), 0);
     assert_int_equal(revision, 0);
     import_text(db, rules_text, false, "tester");
@@ -152,7 +163,7 @@ static void test_publish(void **state)
 
     /* Nothing has changed. */
     revision = 0;
-    assert_int_equal(rule_store_publish(db, "tester", "again", &revision, &faults, &err), ERR_CONFLICT);
+    assert_int_equal(try_publish(db, "again", &revision, &report, &err), ERR_CONFLICT);
     assert_int_equal(revision, 1);
     assert_string_equal(err.text, "could not publish: nothing has changed since revision 1");
 
@@ -169,7 +180,7 @@ static void test_publish(void **state)
     assert_int_equal(rule_store_current(db, &revision, &checksum, NULL, &err), 0);
     assert_int_equal(revision, 1);
     assert_int_equal(publish(db, "once more"), 3);
-    faults_release(&faults);
+    gate_report_release(&report);
     buf_release(&checksum);
     buf_release(&document);
     buf_release(&wanted);
@@ -201,17 +212,18 @@ static void test_publish_refuses(void **state)
     import_text(db, rules_text, false, "tester");
     publish(db, "good");
     for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
-        struct faults faults = FAULTS_INIT;
+        struct gate_report report;
         struct err err = {0};
         uint64_t revision = 7;
+        gate_report_init(&report);
         import_text(db, rules_text, true, "tester");
         run_sql(db, refusals[i].sql);
-        assert_int_equal(rule_store_publish(db, "tester", "bad", &revision, &faults, &err), ERR_USAGE);
+        assert_int_equal(try_publish(db, "bad", &revision, &report, &err), ERR_USAGE);
         assert_int_equal(revision, 7);
-        assert_true(faults.count > 0);
-        faults.text.data[strlen(refusals[i].fault)] = '\0';
-        assert_string_equal(buf_text(&faults.text), refusals[i].fault);
-        faults_release(&faults);
+        assert_true(report.faults.count > 0);
+        report.faults.text.data[strlen(refusals[i].fault)] = '\0';
+        assert_string_equal(buf_text(&report.faults.text), refusals[i].fault);
+        gate_report_release(&report);
         run_sql(db, "DELETE FROM chatsluice.term_list WHERE name = 'words'"); /* the connection is fine again */
     }
     assert_int_equal(query_number(db, "SELECT count(*) FROM chatsluice.rule_revision"), 1);
@@ -232,12 +244,13 @@ static void *publish_at_once(void *arg)
 {
     struct publisher *p = arg;
     struct db *db = connect_to(p->url);
-    struct faults faults = FAULTS_INIT;
+    struct gate_report report;
     struct err err = {0};
 
+    gate_report_init(&report);
     pthread_barrier_wait(p->start);
-    p->result = rule_store_publish(db, "tester", "race", &p->revision, &faults, &err);
-    faults_release(&faults);
+    p->result = try_publish(db, "race", &p->revision, &report, &err);
+    gate_report_release(&report);
     db_close(db);
     return NULL;
 }
