@@ -36,6 +36,10 @@ const struct cli_command cli_commands[] = {
      "By rule files, for which no database is needed, or else by the revision in force. A text comes from nowhere, and rules\n"
      "look at it whatever their scope, unless an option says where it comes from.",
      cli_rules_try},
+    {"rules lint", "[FILE...]", "name what is odd about rules that are right",
+     "Of rule files or else of the database's tables: rules that cannot hold, terms that hit harmless texts or that another\n"
+     "term makes needless, lists nobody uses, and with --traffic terms that never hit.",
+     cli_rules_lint},
     {"rules evade", "TERM", "make the usual evasions of a term and show which are caught",
      "By rule files, by one list's folding, by a folding alone, or else by the revision in force. For each class of evasion\n"
      "it shows what got through and which steps, added to the folding, would catch it.",

@@ -75,6 +75,7 @@ int cli_rules_diff(struct cli *cli);
 int cli_rules_rollback(struct cli *cli);
 int cli_rules_try(struct cli *cli);
 int cli_rules_evade(struct cli *cli);
+int cli_rules_lint(struct cli *cli);
 int cli_spool_status(struct cli *cli);
 int cli_spool_verify(struct cli *cli);
 int cli_spool_export(struct cli *cli);

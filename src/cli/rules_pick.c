@@ -1,6 +1,6 @@
 #include "cli/rules_pick.h"
 
-#include "store/evidence.h"
+#include "store/rule_revision.h"
 #include "store/rule_store.h"
 
 #include <inttypes.h>
@@ -34,39 +34,30 @@ bool pick_files(const struct cli *cli, const struct cli_files *files, struct pic
     return finish(cli, out, &faults);
 }
 
-static struct rule_document *read_document(struct span text, struct faults *faults)
+static int read_in_force(struct db *db, struct picked_rules *out, struct err *err)
 {
-    struct rule_document *doc = rule_document_new();
+    struct buf checksum = BUF_INIT;
+    int r = rule_store_current(db, &out->revision, &checksum, NULL, err);
 
-    if (!doc) {
-        faults_add(faults, "rule_revision", 0, 0, "out of memory");
-    } else if (rule_document_read_text(doc, "rule_revision", text, faults) < 0 ||
-               rule_document_check(doc, faults) < 0) {
-        rule_document_free(doc);
-        doc = NULL;
-    }
-    return doc;
+    if (r == 0 && out->revision == 0)
+        r = err_set(err, ERR_NOT_FOUND, "no rules are in force: publish some, or name files with --rules");
+    buf_release(&checksum);
+    return r;
 }
 
 bool pick_revision(const struct cli *cli, struct db *db, uint64_t revision, struct picked_rules *out)
 {
-    struct buf checksum = BUF_INIT, text = BUF_INIT;
     struct faults faults = FAULTS_INIT;
     struct err err;
-    int r;
+    int r = 0;
 
     *out = (struct picked_rules){.revision = revision};
-    r = revision > 0 ? evidence_revision(db, revision, &text, &err)
-                     : rule_store_current(db, &out->revision, &checksum, &text, &err);
-    if (r < 0)
+    if (revision == 0)
+        r = read_in_force(db, out, &err);
+    if (r == 0)
+        r = rule_revision_document(db, out->revision, &out->doc, &err);
+    if (r < 0) {
         cli_fail(cli, "%s", err.text);
-    else if (out->revision == 0)
-        cli_fail(cli, "no rules are in force: publish some, or name files with --rules");
-    else
-        out->doc = read_document(buf_span(&text), &faults);
-    buf_release(&text);
-    buf_release(&checksum);
-    if (!out->doc && faults.count == 0) {
         *out = (struct picked_rules){0};
         return false;
     }

@@ -5,28 +5,6 @@
 
 enum { NUMBER_TEXT = 24 };
 
-int evidence_revision(struct db *db, uint64_t revision, struct buf *document, struct err *err)
-{
-    char number[NUMBER_TEXT];
-    const char *params[] = {number};
-    struct db_result *rows = NULL;
-    int r;
-
-    snprintf(number, sizeof(number), "%" PRIu64, revision);
-    r = db_query(db, &rows, "SELECT document FROM chatsluice.rule_revision WHERE revision = $1::bigint", 1, params,
-                 err);
-    if (r < 0)
-        return err_prefix(err, "could not read rule revision %s", number);
-    if (db_rows(rows) != 1)
-        r = err_set(err, ERR_NOT_FOUND, "there is no rule revision %s", number);
-    else
-        buf_add_span(document, db_value(rows, 0, 0));
-    if (buf_failed(document))
-        r = err_set(err, ERR_FAILED, "could not read rule revision %s: out of memory", number);
-    db_result_free(rows);
-    return r;
-}
-
 /* In the order of the columns below. */
 enum {
     COLUMN_EVENT_ID,

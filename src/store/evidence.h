@@ -1,12 +1,9 @@
-/* evidence.h - what the database keeps about an event, for people who ask why: the event itself, the document of a
- * revision, and how often each term has hit. Reads only. */
+/* evidence.h - what the database keeps for people who ask why: an event, and how often each term has hit. Reads only.
+ */
 #ifndef CHATSLUICE_STORE_EVIDENCE_H
 #define CHATSLUICE_STORE_EVIDENCE_H
 
 #include "store/db.h"
-
-/* The document of any revision ever published. ERR_NOT_FOUND when there was none of that number. */
-int evidence_revision(struct db *db, uint64_t revision, struct buf *document, struct err *err);
 
 /* One stored webhook. Spans are borrowed from `rows`; data NULL where the column is null. */
 struct evidence {
