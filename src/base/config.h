@@ -61,6 +61,7 @@ struct config {
         uint64_t max_shrink_percent, max_benign_per_mille, canary_events, max_changed_percent; /* of publishing */
         uint64_t rollback_factor;                                                              /* 0: off */
         int64_t rollback_window_ms;
+        uint64_t history_memory_bytes;
     } rules;
     struct {
         enum log_format format;

@@ -20,6 +20,10 @@ struct compiler {
     struct leaf *leaves;
     struct leaf_origin *origins; /* one for each leaf */
     size_t leaf_count, leaf_cap, origin_cap;
+    struct measure *measures;
+    size_t measure_count, measure_cap;
+    struct meter *meters;
+    size_t meter_count, meter_cap;
     /* of the rule being compiled */
     const char *source;
     uint32_t *slots;

@@ -54,6 +54,8 @@ int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint6
     free(c.leaves);
     free(c.origins);
     free(c.slots);
+    free(c.measures);
+    free(c.meters);
     malloc_trim(0); /* compiling 10,000 terms passes through 100 MB that the process does not need again */
     if (faults->count != before) {
         ruleset_unref(set);
@@ -93,7 +95,7 @@ const char *ruleset_checksum(const struct ruleset *set)
 
 size_t ruleset_rule_count(const struct ruleset *set)
 {
-    return set->rule_count;
+    return set->rule_count - set->scorecard_count;
 }
 
 size_t ruleset_term_count(const struct ruleset *set)

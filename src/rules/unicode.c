@@ -115,6 +115,13 @@ const struct unicode_tables *unicode_tables(void)
     return tables_ready ? &tables : NULL;
 }
 
+const char *unicode_script_name(const char *written)
+{
+    int32_t script = u_getPropertyValueEnum(UCHAR_SCRIPT, written);
+
+    return script == UCHAR_INVALID_CODE ? NULL : u_getPropertyValueName(UCHAR_SCRIPT, script, U_LONG_PROPERTY_NAME);
+}
+
 bool unicode_casefold(struct span run, struct buf *out)
 {
     UChar units[UNICODE_RUN_UNITS], folded[UNICODE_RUN_UNITS * UNICODE_EXPANSION];

@@ -51,6 +51,9 @@ static inline unsigned unicode_word_class(const struct unicode_tables *t, uint32
     return c < UNICODE_LIMIT ? t->word[c] : 0;
 }
 
+/* The Unicode name of a script ("Latin") from that name or its code ("Latn"), whatever the case; NULL: there is none. */
+const char *unicode_script_name(const char *written);
+
 enum { UNICODE_RUN = 128 };
 
 /* Adds the NFKC casefold of at most UNICODE_RUN characters to out. False when ICU fails or memory ran out. */
