@@ -36,6 +36,15 @@ const struct cli_command cli_commands[] = {
      "By rule files, for which no database is needed, or else by the revision in force. A text comes from nowhere, and rules\n"
      "look at it whatever their scope, unless an option says where it comes from.",
      cli_rules_try},
+    {"rules why", "[EVENT]", "show why a stored event was answered as it was",
+     "It is judged again by the revision in force then, hit by hit with the steps that made it match, and by the revision in\n"
+     "force now. What the sender did before is not stored: whether rates and repetitions held is taken from the record.\n"
+     "Status 1 when judging it again says something else than was answered.",
+     cli_rules_why},
+    {"rules replay", NULL, "show what candidate rules would have answered differently",
+     "Stored events are judged by the candidate and by the revision in force, or another: what would be newly blocked, newly\n"
+     "let through or rewritten otherwise, by rule and room, with samples. Rates and repetitions do not hold in it.",
+     cli_rules_replay},
     {"rules lint", "[FILE...]", "name what is odd about rules that are right",
      "Of rule files or else of the database's tables: rules that cannot hold, terms that hit harmless texts or that another\n"
      "term makes needless, lists nobody uses, and with --traffic terms that never hit.",

@@ -74,6 +74,8 @@ int cli_rules_history(struct cli *cli);
 int cli_rules_diff(struct cli *cli);
 int cli_rules_rollback(struct cli *cli);
 int cli_rules_try(struct cli *cli);
+int cli_rules_why(struct cli *cli);
+int cli_rules_replay(struct cli *cli);
 int cli_rules_evade(struct cli *cli);
 int cli_rules_lint(struct cli *cli);
 int cli_spool_status(struct cli *cli);

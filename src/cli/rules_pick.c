@@ -34,29 +34,31 @@ bool pick_files(const struct cli *cli, const struct cli_files *files, struct pic
     return finish(cli, out, &faults);
 }
 
-static int read_in_force(struct db *db, struct picked_rules *out, struct err *err)
+bool pick_in_force(const struct cli *cli, struct db *db, uint64_t *revision)
 {
     struct buf checksum = BUF_INIT;
-    int r = rule_store_current(db, &out->revision, &checksum, NULL, err);
+    struct err err;
+    int r = rule_store_current(db, revision, &checksum, NULL, &err);
 
-    if (r == 0 && out->revision == 0)
-        r = err_set(err, ERR_NOT_FOUND, "no rules are in force: publish some, or name files with --rules");
     buf_release(&checksum);
-    return r;
+    if (r < 0)
+        cli_fail(cli, "%s", err.text);
+    return r == 0;
 }
 
 bool pick_revision(const struct cli *cli, struct db *db, uint64_t revision, struct picked_rules *out)
 {
     struct faults faults = FAULTS_INIT;
     struct err err;
-    int r = 0;
 
     *out = (struct picked_rules){.revision = revision};
-    if (revision == 0)
-        r = read_in_force(db, out, &err);
-    if (r == 0)
-        r = rule_revision_document(db, out->revision, &out->doc, &err);
-    if (r < 0) {
+    if (revision == 0 && !pick_in_force(cli, db, &out->revision))
+        return false;
+    if (out->revision == 0) {
+        cli_fail(cli, "no rules are in force: publish some, or name files with --rules");
+        return false;
+    }
+    if (rule_revision_document(db, out->revision, &out->doc, &err) < 0) {
         cli_fail(cli, "%s", err.text);
         *out = (struct picked_rules){0};
         return false;

@@ -16,6 +16,8 @@ bool pick_files(const struct cli *cli, const struct cli_files *files, struct pic
 bool pick_revision(const struct cli *cli, struct db *db, uint64_t revision, struct picked_rules *out);
 /* The files when any are named, else the revision in force of the configured database. */
 bool pick_rules(const struct cli *cli, const struct cli_files *files, struct picked_rules *out);
+/* The number of the revision in force, 0: none. */
+bool pick_in_force(const struct cli *cli, struct db *db, uint64_t *revision);
 void picked_release(struct picked_rules *picked);
 
 #endif

@@ -2,6 +2,7 @@
 #include "rules/lint_priv.h"
 
 #include "rules/explain.h"
+#include "rules/rule_document_priv.h"
 #include "rules/scope.h"
 
 #include <stdlib.h>
@@ -187,6 +188,9 @@ static void look_at_scope(struct lint *l, const struct rule *rule)
     for (size_t k = 0; k < SCOPE_KINDS && !finding.why; k++)
         if (excepts_all(rule->scope.except[k]) || all_within(rule->scope.only[k], rule->scope.except[k]))
             finding.why = "its scope excepts all that it names";
+    if (!finding.why && rule->scope.exempt_admins &&
+        all_within(rule->scope.only[SCOPE_SENDERS], rule_document_admins(l->doc)))
+        finding.why = "its senders are all admins, whom it exempts";
     if (finding.why)
         lint_add(l, &finding);
 }
@@ -218,6 +222,47 @@ static void look_at_lists(struct lint *l)
             struct lint_finding finding = lint_about_list(LINT_UNUSED_LIST, lists[i]);
             lint_add(l, &finding);
         }
+    }
+}
+
+static bool names_table(const struct fold_spec *folding, const char *table)
+{
+    for (size_t i = 0; i < folding->tables.count; i++)
+        if (strcmp(folding->tables.items[i], table) == 0)
+            return true;
+    return false;
+}
+
+static bool uses_table(const struct condition *c, const char *table)
+{
+    if (c->kind == CONDITION_REGEX && names_table(&c->folding, table))
+        return true;
+    for (size_t i = 0; i < c->part_count; i++)
+        if (uses_table(c->parts[i], table))
+            return true;
+    return false;
+}
+
+static void look_at_tables(struct lint *l)
+{
+    const struct fold_table *const *tables;
+    const struct term_list *const *lists;
+    const struct rule *const *rules;
+    size_t count = rule_document_tables(l->doc, &tables);
+    size_t list_count = rule_document_lists(l->doc, &lists), rule_count = rule_document_rules(l->doc, &rules);
+
+    for (size_t i = 0; i < count; i++) {
+        bool used = false;
+
+        for (size_t k = 0; k < list_count && !used; k++)
+            used = names_table(&lists[k]->folding, tables[i]->name);
+        for (size_t k = 0; k < rule_count && !used; k++)
+            used = rules[k]->match && uses_table(rules[k]->match, tables[i]->name);
+        if (!used)
+            lint_add(l, &(struct lint_finding){.kind = LINT_UNUSED_TABLE,
+                                               .other = span_of(tables[i]->name),
+                                               .source = ((const struct table_entry *)tables[i])->source,
+                                               .place = tables[i]->place});
     }
 }
 
@@ -298,4 +343,5 @@ void lint_rules(struct lint *l)
             look_at_allow_rule(l, rule);
     }
     look_at_lists(l);
+    look_at_tables(l);
 }

@@ -1,7 +1,5 @@
 #include "rules/probe.h"
 
-#include "base/json_write.h"
-
 static void next_item(struct buf *items)
 {
     if (items->len > 0)
@@ -10,8 +8,14 @@ static void next_item(struct buf *items)
 
 void probe_begin(struct probe *p, const struct rule_document *doc)
 {
-    (void)doc;
+    const struct fold_table *const *tables;
+    size_t count = doc ? rule_document_tables(doc, &tables) : 0;
+
     *p = (struct probe){0};
+    for (size_t i = 0; i < count; i++) {
+        next_item(&p->tables);
+        fold_table_write_json(tables[i], &p->tables);
+    }
 }
 
 static void add_rule(struct probe *p, const char *name, const struct condition *match)

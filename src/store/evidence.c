@@ -28,12 +28,15 @@ enum {
     COLUMN_MSG_SEQ,
     COLUMN_ERROR_CODE,
     COLUMN_RAW,
+    COLUMN_MEASURED,
 };
 
 #define EVENT_COLUMNS_READ                                                                                             \
     "event_id, to_char(event_time AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), group_id, command,"        \
     " group_type, from_account, platform, text, verdict, decided_by, rule, hits::text, rewritten, follow_ups::text,"   \
-    " fault, sdkappid, rule_revision, judge_us, msg_seq, error_code, encode(raw, 'hex')"
+    " fault, sdkappid, rule_revision, judge_us, msg_seq, error_code, encode(raw, 'hex'),"                              \
+    " (SELECT string_agg(h->>'term', E'\\n') FROM jsonb_array_elements(hits) AS h"                                     \
+    "  WHERE h->>'list' IS NULL AND h->>'start' = '0' AND h->>'end' = '0')"
 
 /* The primary key begins with the room: naming it spares looking through all of them. */
 static const char by_id[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event"
@@ -96,6 +99,7 @@ static int take_row(struct evidence *e, struct err *err)
     e->judge_us = number_of(rows, COLUMN_JUDGE_US);
     e->msg_seq = number_of(rows, COLUMN_MSG_SEQ);
     e->error_code = span_to_u64(code, &error_code) ? (long long)error_code : 0;
+    e->measured = text_of(rows, COLUMN_MEASURED);
     add_bytes(&e->raw, db_value(rows, 0, COLUMN_RAW));
     return buf_failed(&e->raw) ? err_set(err, ERR_FAILED, "could not read the event: out of memory") : 0;
 }
@@ -127,6 +131,33 @@ void evidence_release(struct evidence *e)
     db_result_free(e->rows);
     buf_release(&e->raw);
     *e = (struct evidence){0};
+}
+
+#define CORE_OF_HITS(hits)                                                                                             \
+    "(SELECT jsonb_agg(jsonb_build_array(h->'rule', h->'list', h->'term', h->'field', h->'start', h->'end',"           \
+    " h->'state')) FROM jsonb_array_elements(" hits ") AS h)"
+
+int evidence_same_hits(struct db *db, const struct evidence *e, struct span hits, bool *same, struct err *err)
+{
+    struct db_result *rows = NULL;
+    struct buf text = BUF_INIT;
+    const char *params[2];
+    int r;
+
+    buf_add_span(&text, hits); /* a text that ends with a NUL, as the values of a result do */
+    params[0] = e->hits.data ? e->hits.data : "[]";
+    params[1] = buf_text(&text);
+    r = buf_failed(&text)
+            ? err_set(err, ERR_FAILED, "out of memory")
+            : db_query(db, &rows,
+                       "SELECT " CORE_OF_HITS("$1::jsonb") " IS NOT DISTINCT FROM " CORE_OF_HITS("$2::jsonb"), 2,
+                       params, err);
+    buf_release(&text);
+    if (r < 0)
+        return err_prefix(err, "could not compare the hits");
+    *same = span_is(db_value(rows, 0, 0), "t");
+    db_result_free(rows);
+    return 0;
 }
 
 int evidence_term_hits(struct db *db, struct db_result **out, int64_t seconds, struct err *err)

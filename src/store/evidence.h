@@ -10,6 +10,7 @@ struct evidence {
     struct db_result *rows; /* frees everything */
     struct span event_id, event_time, group_id, command, group_type, from_account, platform, text;
     struct span verdict, decided_by, rule, hits, rewritten, follow_ups, fault;
+    struct span measured; /* the words of the hits that have no range, a line each: "rate 12 in 10s by sender" */
     unsigned long long sdkappid, revision, judge_us, msg_seq; /* 0: null */
     long long error_code;
     struct buf raw; /* the body, byte for byte */
@@ -26,6 +27,10 @@ struct evidence_key {
  * the newest. */
 int evidence_find(struct evidence *out, struct db *db, const struct evidence_key *key, struct err *err);
 void evidence_release(struct evidence *e);
+
+/* Whether hits, as verdict_hits_json writes them, say the same as those recorded: what was hit where, and whether it
+ * counted. What later versions add to a hit makes no difference. */
+int evidence_same_hits(struct db *db, const struct evidence *e, struct span hits, bool *same, struct err *err);
 
 /* Hits of every term and expression in events of the last `seconds`: rows of rule, list (null: an expression), term,
  * hits; what allow rules covered counts too. */

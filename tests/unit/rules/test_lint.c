@@ -10,7 +10,7 @@ struct wanted {
 
 struct row {
     const char *story, *yaml;
-    struct wanted wanted[8]; /* ended by a row without rule and list */
+    struct wanted wanted[8]; /* ended by an empty row */
 };
 
 #define WORDS "- list: words\n  terms: [wechat, 傻瓜]\n"
@@ -67,6 +67,19 @@ static const struct row rows[] = {
      WORDS "- rule: r\n  scope: { groups: [\"live-*\"], except_groups: [\"live-?\", \"live-1*\"] }\n"
            "  match: { terms: words }\n  action: mask\n",
      {{0}}},
+    {"a scope of admins that exempts them",
+     "- admins: [\"boss-*\"]\n" WORDS "- rule: r\n  scope: { senders: [boss-1], exempt_admins: true }\n"
+     "  match: { terms: words }\n  action: mask\n",
+     {{LINT_NEVER_HOLDS, "r", NULL, NULL, NULL}}},
+    {"lengths that exclude each other",
+     "- rule: r\n  match: { all: [ {length: {more_than: 50}}, {length: {less_than: 20}} ] }\n  action: flag\n",
+     {{LINT_NEVER_HOLDS, "r", NULL, NULL, NULL}}},
+    {"lengths that do not",
+     "- rule: r\n  match: { all: [ {length: {more_than: 50}}, {length: {less_than: 80}} ] }\n  action: flag\n",
+     {{0}}},
+    {"a table no folding uses",
+     WORDS RULE "- table: slang\n  map: { a: b }\n",
+     {{LINT_UNUSED_TABLE, NULL, NULL, NULL, "slang"}}},
     {"an allow rule that covers nothing",
      WORDS RULE "- list: fine\n  terms: [camera]\n- rule: ok\n  match: { terms: fine }\n  action: allow\n",
      {{LINT_ALLOWS_NOTHING, "ok", NULL, NULL, NULL}}},
@@ -131,7 +144,7 @@ static void assert_findings(const struct lint *l, const struct wanted *wanted, c
     size_t count = lint_findings(l, &f), i = 0;
     struct buf words = BUF_INIT;
 
-    for (; wanted[i].rule || wanted[i].list; i++) {
+    for (; wanted[i].rule || wanted[i].list || wanted[i].other; i++) {
         bool right = i < count && f[i].kind == wanted[i].kind && is_name(f[i].rule, wanted[i].rule) &&
                      is_name(f[i].list, wanted[i].list) && is_text(f[i].term, wanted[i].term) &&
                      is_text(f[i].other, wanted[i].other);
