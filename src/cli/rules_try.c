@@ -37,8 +37,7 @@ struct judged { /* one line */
 
 static int explain(const struct trial *t, const struct judged *j, size_t hit, struct explanation *out, struct err *err)
 {
-    return explain_hit(out, t->rules.doc, &j->verdict.hits[hit], judged_field(&j->fields, j->verdict.hits[hit].field),
-                       &t->circumstances, err);
+    return explain_hit(out, t->rules.doc, &j->verdict.hits[hit], j->message, &t->circumstances, err);
 }
 
 static void add_explanations_json(struct trial *t, struct buf *out, const struct judged *j)

@@ -97,7 +97,7 @@ static void explain_text(struct asking *a, size_t i)
 
     if (hit_is_measure(hit))
         return;
-    if (explain_hit(&e, a->then.doc, hit, judged_field(&a->fields, hit->field), &a->again.circumstances, &err) < 0)
+    if (explain_hit(&e, a->then.doc, hit, &a->message, &a->again.circumstances, &err) < 0)
         a->failed = true;
     hit_text_explain(&a->out, deeper, &e);
     explanation_release(&e);
@@ -272,8 +272,7 @@ static void hits_json(struct asking *a)
 
         if (i > 0)
             buf_add_char(out, ',');
-        if (explain_hit(&e, a->then.doc, &v->hits[i], judged_field(&a->fields, v->hits[i].field),
-                        &a->again.circumstances, &err) < 0)
+        if (explain_hit(&e, a->then.doc, &v->hits[i], &a->message, &a->again.circumstances, &err) < 0)
             a->failed = true;
         hit_explanation_json(out, &e);
         explanation_release(&e);

@@ -8,11 +8,11 @@
 
 #include "rules/judge.h"
 
-enum { EXPLAIN_STAGES = 17 }; /* the operator's tables and every step */
+enum { EXPLAIN_STAGES = 18 }; /* escapes, the operator's tables and every step */
 
 /* The surroundings of the hit after one more step. */
 struct explain_stage {
-    const char *step; /* "case" ...; "tables": the operator's; static */
+    const char *step; /* "case" ...; "tables": the operator's; "escapes": JSON's, resolved; static */
     struct buf text;
 };
 
@@ -21,12 +21,13 @@ struct explanation {
     struct span plain;                           /* the surroundings as they are; borrowed from the field */
     struct explain_stage stages[EXPLAIN_STAGES]; /* of the steps it took, in their order */
     size_t stage_count;
+    struct buf unescaped; /* plain, as its reader sees it */
 };
 
-/* field: the whole text the hit's offsets count in; valid UTF-8. Fills *out, which is to be released in any case. 0, or
- * ERR_FAILED: out of memory. */
-int explain_hit(struct explanation *out, const struct rule_document *doc, const struct hit *hit, struct span field,
-                const struct circumstances *circumstances, struct err *err);
+/* message is the one judged, its text valid UTF-8. Fills *out, which is to be released in any case. A measure is not
+ * found. 0, or ERR_FAILED: out of memory. */
+int explain_hit(struct explanation *out, const struct rule_document *doc, const struct hit *hit,
+                const struct message *message, const struct circumstances *circumstances, struct err *err);
 void explanation_release(struct explanation *e);
 
 /* The list, or the folding of the expression, that a hit came from; NULL when the document has no such. */

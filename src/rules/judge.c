@@ -587,7 +587,7 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
 {
     struct decision decision;
 
-    finder_run(&j->found, set, file->fields);
+    finder_run(&j->found, set, file->circumstances, file->fields);
     if (j->found.failed)
         return false;
     if (!j->found.match_count && !set->any_holds_without_match)

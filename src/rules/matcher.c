@@ -1,9 +1,8 @@
 #include "rules/matcher.h"
 
 #include "base/crypto.h"
-#include "base/utf8.h"
 #include "rules/stored_file.h"
-#include "rules/unicode.h"
+#include "rules/word_edge.h"
 
 #include <hs/hs.h>
 #include <stdio.h>
@@ -297,43 +296,11 @@ void matcher_scratch_free(struct matcher_scratch *scratch)
     free(scratch);
 }
 
-/* Whether the character that ends before, or begins at, `at` is part of a word; and how it is written. */
-static unsigned word_class_before(const struct unicode_tables *t, struct span text, size_t at)
-{
-    size_t start = at;
-
-    if (at == 0)
-        return 0;
-    do
-        start--;
-    while (start && ((unsigned char)text.data[start] & 0xC0) == 0x80);
-    return unicode_word_class(t, utf8_decode(text.data + start, at - start));
-}
-
-static unsigned word_class_after(const struct unicode_tables *t, struct span text, size_t at)
-{
-    size_t n = at < text.len ? utf8_char_len(text.data + at, text.len - at) : 0;
-
-    return n ? unicode_word_class(t, utf8_decode(text.data + at, n)) : 0;
-}
-
-/* Whether a word goes on over the edge between two characters of these classes. */
-static bool word_goes_on(enum term_boundary boundary, unsigned left, unsigned right)
-{
-    if (!(left & WORD_PART) || !(right & WORD_PART))
-        return false;
-    return boundary == BOUNDARY_WORD || !((left | right) & WORD_UNSPACED);
-}
-
 static bool stands_alone(enum term_boundary boundary, struct span text, size_t start, size_t end)
 {
-    const struct unicode_tables *t;
-
-    if (boundary == BOUNDARY_ANY)
-        return true;
-    t = unicode_tables();
-    return t && !word_goes_on(boundary, word_class_before(t, text, start), word_class_after(t, text, start)) &&
-           !word_goes_on(boundary, word_class_before(t, text, end), word_class_after(t, text, end));
+    return boundary == BOUNDARY_ANY ||
+           (!word_goes_on(boundary, word_class_before(text, start), word_class_after(text, start)) &&
+            !word_goes_on(boundary, word_class_before(text, end), word_class_after(text, end)));
 }
 
 struct scan {

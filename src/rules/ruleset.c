@@ -75,8 +75,10 @@ void ruleset_unref(struct ruleset *set)
 {
     if (!set || atomic_fetch_sub_explicit(&set->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < set->folding_count; i++)
+    for (size_t i = 0; i < set->folding_count; i++) {
         matcher_free(set->foldings[i].matcher);
+        folding_free(set->foldings[i].folding);
+    }
     free(set->foldings);
     matcher_scratch_free(set->scratch);
     arena_release(&set->arena);

@@ -11,6 +11,7 @@
 #include "rules/arena.h"
 #include "rules/fold.h"
 #include "rules/matcher.h"
+#include "rules/proof.h"
 #include "rules/ruleset.h"
 #include "wire/message.h"
 
@@ -70,8 +71,10 @@ struct pattern_ref { /* of pattern number n of a folding's matcher */
 struct set_folding { /* all that is scanned in one pass */
     struct fold_spec spec;
     const char *name;
+    struct folding *folding; /* NULL: the base text is all that is needed */
     struct matcher *matcher; /* NULL: nothing to find */
     const struct pattern_ref *patterns;
+    const struct term_proof *proofs; /* by pattern; of expressions empty. NULL without folding */
 };
 
 struct ruleset {
