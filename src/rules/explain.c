@@ -226,7 +226,7 @@ static int fold_stages(struct explanation *out, const struct origin *o, const st
 
         if (!base && now.tables.count == 0 && needed->tables.count > 0) {
             now.tables = needed->tables;
-            r = add_stage(out, o, "tables", &now, reading, true);
+            r = add_stage(out, o, "tables", &now, reading, false);
         }
         if (!asked && !(base && more))
             continue;

@@ -48,7 +48,7 @@ static const char by_seq[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.even
 /* Webhooks that carry a verdict: what a person asks about is a message. */
 static const char last_of_sender[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event"
                                      " WHERE group_id = $1 AND from_account = $2 AND command = 'before'"
-                                     " ORDER BY event_time DESC, event_id DESC LIMIT 1";
+                                     " ORDER BY event_time DESC, received_at DESC, spool_seq DESC LIMIT 1";
 
 static struct span text_of(const struct db_result *rows, unsigned column)
 {

@@ -10,7 +10,8 @@ from service import Service
 
 RULES = Path(__file__).with_name("rules.yaml")
 COMMANDS = ["serve", "check", "migrate", "rules import", "rules export", "rules list", "rules publish", "rules history",
-            "rules diff", "rules rollback", "rules try", "spool status", "spool verify"]
+            "rules diff", "rules rollback", "rules try", "rules why", "rules replay", "rules lint", "rules evade",
+            "spool status", "spool verify"]
 
 
 class Words(EndToEnd):
