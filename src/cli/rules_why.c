@@ -5,6 +5,7 @@
 #include "cli/marked_text.h"
 #include "cli/why_judge.h"
 #include "rules/explain.h"
+#include "rules/folding.h"
 #include "wire/callback.h"
 
 #include <inttypes.h>
@@ -16,6 +17,7 @@ struct asking {
     struct callback_parser *parser;
     struct message message;
     struct judged_text fields;
+    struct buf earlier; /* what the sender said just before */
     struct picked_rules then, now;
     struct rejudgement again, today;
     bool differs[WHY_DIFFERENCES], any_difference;
@@ -24,6 +26,19 @@ struct asking {
     bool first; /* of a JSON list being written */
     bool failed;
 };
+
+/* Takes the next text off what the sender said just before; none where no rule looks at it. */
+static bool next_earlier(const struct asking *a, struct span *rest, struct span *text)
+{
+    const char *end = rest->len > 0 ? memchr(rest->data, MESSAGE_END, rest->len) : NULL;
+
+    if (!end || !a->then.set || !ruleset_wants_earlier(a->then.set))
+        return false;
+    *text = (struct span){rest->data, (size_t)(end - rest->data)};
+    rest->len -= text->len + 1;
+    rest->data = end + 1;
+    return true;
+}
 
 /* For people --------------------------------------------------------------------------------------------------------
  */
@@ -163,6 +178,17 @@ static void today_text(struct asking *a)
     buf_add_char(out, '\n');
 }
 
+static void earlier_text(struct asking *a)
+{
+    struct span rest = buf_span(&a->earlier), text;
+
+    while (next_earlier(a, &rest, &text)) {
+        buf_addf(&a->out, "%s(before: ", indent);
+        shown_text_add(&a->out, text);
+        buf_add_text(&a->out, ")\n");
+    }
+}
+
 static void report_text(struct asking *a)
 {
     event_text(a);
@@ -176,6 +202,7 @@ static void report_text(struct asking *a)
         buf_add_text(&a->out, "webhooks of this kind are not judged, only stored\n");
         return;
     }
+    earlier_text(a);
     hit_text_marked(&a->out, indent, &a->fields, &a->again.verdict, terminal_marks());
     answer_text(a);
     hits_text(a);
@@ -185,6 +212,27 @@ static void report_text(struct asking *a)
 
 /* For programs ------------------------------------------------------------------------------------------------------
  */
+
+static void next_item(struct asking *a)
+{
+    if (!a->first)
+        buf_add_char(&a->out, ',');
+    a->first = false;
+}
+
+static void earlier_json(struct asking *a)
+{
+    struct span rest = buf_span(&a->earlier), text;
+
+    json_add_key(&a->out, "earlier");
+    buf_add_char(&a->out, '[');
+    a->first = true;
+    while (next_earlier(a, &rest, &text)) {
+        next_item(a);
+        json_add_string(&a->out, text);
+    }
+    buf_add_char(&a->out, ']');
+}
 
 static void event_json(struct asking *a)
 {
@@ -199,6 +247,7 @@ static void event_json(struct asking *a)
     json_add_member_span(out, "sender", e->from_account);
     json_add_member_span(out, "platform", e->platform);
     json_add_member_span(out, "text", e->text);
+    earlier_json(a);
     json_add_member_span(out, "fault", e->fault);
     json_add_member_span(out, "verdict", e->verdict);
     json_add_member_span(out, "decided_by", e->decided_by);
@@ -223,13 +272,6 @@ static void verdict_json(struct asking *a, const char *key, const struct rejudge
     json_add_member_i64(out, "error_code", r->error_code);
     json_add_key(out, "hits");
     verdict_hits_json(out, &r->verdict, a->fields.text, a->fields.custom_data);
-}
-
-static void next_item(struct asking *a)
-{
-    if (!a->first)
-        buf_add_char(&a->out, ',');
-    a->first = false;
 }
 
 static void outside_json(const struct rule *rule, const char *reason, void *arg)
@@ -333,14 +375,17 @@ static bool judge_again(struct asking *a)
     a->fields = judged_text_of(&a->message);
     if (a->event.revision > 0 && !pick_revision(cli, a->db, a->event.revision, &a->then))
         return false;
-    if (!why_judge(&a->again, &a->event, &a->message, a->then.set))
+    if (evidence_earlier(a->db, &a->event, &a->earlier, &err) < 0)
+        return cli_fail(cli, "%s", err.text), false;
+    if (!why_judge(&a->again, &a->event, buf_span(&a->earlier), &a->message, a->then.set))
         return cli_fail(cli, "out of memory"), false;
     if (why_compare(a->db, &a->event, &a->message, &a->again, a->differs, &err) < 0)
         return cli_fail(cli, "%s", err.text), false;
     for (size_t d = 0; d < WHY_DIFFERENCES; d++)
         a->any_difference = a->any_difference || a->differs[d];
     if (pick_in_force(cli, a->db, &in_force) && in_force > 0 &&
-        (!pick_revision(cli, a->db, in_force, &a->now) || !why_judge(&a->today, &a->event, &a->message, a->now.set)))
+        (!pick_revision(cli, a->db, in_force, &a->now) ||
+         !why_judge(&a->today, &a->event, buf_span(&a->earlier), &a->message, a->now.set)))
         return cli_fail(cli, "the message cannot be judged by revision %" PRIu64, in_force), false;
     return true;
 }
@@ -400,6 +445,7 @@ int cli_rules_why(struct cli *cli)
     picked_release(&a.now);
     callback_parser_free(a.parser);
     evidence_release(&a.event);
+    buf_release(&a.earlier);
     buf_release(&a.out);
     db_close(a.db);
     return status;

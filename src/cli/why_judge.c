@@ -103,7 +103,7 @@ static bool answer(struct rejudgement *r, const struct evidence *e, const struct
     return fine;
 }
 
-bool why_judge(struct rejudgement *out, const struct evidence *e, const struct message *message,
+bool why_judge(struct rejudgement *out, const struct evidence *e, struct span earlier, const struct message *message,
                const struct ruleset *set)
 {
     *out = (struct rejudgement){.judge = judge_new()};
@@ -111,8 +111,8 @@ bool why_judge(struct rejudgement *out, const struct evidence *e, const struct m
         return false;
     if (set)
         restore_meters(e, set, out->meters);
-    out->circumstances =
-        (struct circumstances){.sdkappid = e->sdkappid, .platform = e->platform, .meters = out->meters};
+    out->circumstances = (struct circumstances){
+        .sdkappid = e->sdkappid, .platform = e->platform, .earlier = earlier, .meters = out->meters};
     judge_by(out, set, message, &(struct judge_options){0});
     return answer(out, e, message);
 }

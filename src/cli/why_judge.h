@@ -17,9 +17,10 @@ struct rejudgement {
     int error_code;
 };
 
-/* message is what callback_parse() made of e->raw, set NULL for no rules. What the event's sender and room did before
- * is not stored; whether rates and repetitions held is taken from the hits recorded. False when memory ran out. */
-bool why_judge(struct rejudgement *out, const struct evidence *e, const struct message *message,
+/* message is what callback_parse() made of e->raw, set NULL for no rules; earlier: by evidence_earlier(). How often the
+ * event's sender and room had spoken is not stored: whether rates and repetitions held is taken from the hits recorded.
+ * False when memory ran out. */
+bool why_judge(struct rejudgement *out, const struct evidence *e, struct span earlier, const struct message *message,
                const struct ruleset *set);
 void why_release(struct rejudgement *r);
 

@@ -177,8 +177,9 @@ int lint_run(struct lint **out, const struct rule_document *doc, const struct ru
         lint_harmless(l);
     }
     if (!l->judge || l->failed) {
+        err_set(err, ERR_FAILED, "could not look at the rules: %s", l->err.text[0] ? l->err.text : "out of memory");
         lint_free(l);
-        return err_set(err, ERR_FAILED, "out of memory");
+        return ERR_FAILED;
     }
     if (l->count > 0)
         qsort(l->findings, l->count, sizeof(*l->findings), by_importance);

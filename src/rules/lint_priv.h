@@ -14,7 +14,8 @@ struct lint {
     bool any_after;        /* some rule looks at After webhooks alone */
     struct lint_finding *findings;
     size_t count, cap;
-    bool failed; /* memory ran out */
+    bool failed; /* memory ran out, or err says what else */
+    struct err err;
 };
 
 void lint_add(struct lint *l, const struct lint_finding *finding);

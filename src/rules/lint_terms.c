@@ -229,12 +229,11 @@ static bool compile_probe(struct lint *l, struct ruleset **probe)
     const struct term_list *const *lists;
     size_t count = rule_document_lists(l->doc, &lists);
     struct probe p;
-    struct err err;
 
     probe_begin(&p, l->doc);
     for (size_t i = 0; i < count; i++)
         probe_add_list(&p, lists[i]->name, lists[i]);
-    return probe_compile(probe, &p, &err) == 0;
+    return probe_compile(probe, &p, &l->err) == 0;
 }
 
 void lint_terms(struct lint *l)

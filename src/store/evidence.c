@@ -1,5 +1,8 @@
 #include "store/evidence.h"
 
+#include "rules/folding.h"
+#include "rules/history.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -131,6 +134,40 @@ void evidence_release(struct evidence *e)
     db_result_free(e->rows);
     buf_release(&e->raw);
     *e = (struct evidence){0};
+}
+
+/* $1 event id, $2 room, $3 seconds. The hour around the event's time lets the primary key and the partitions help. */
+static const char earlier_messages[] =
+    "SELECT p.text FROM chatsluice.event AS e JOIN chatsluice.event AS p"
+    " ON p.group_id = e.group_id AND p.sdkappid = e.sdkappid AND p.from_account = e.from_account"
+    " AND p.spool_id = e.spool_id AND p.command = 'before' AND p.verdict NOT IN ('reject', 'discard') AND p.text <> ''"
+    " AND p.event_time BETWEEN e.event_time - interval '1 hour' AND e.event_time + interval '1 hour'"
+    " AND p.received_at >= e.received_at - $3::bigint * interval '1 second'"
+    " AND (p.received_at, p.spool_seq) < (e.received_at, e.spool_seq)"
+    " WHERE e.event_id = $1::uuid AND e.group_id = $2 AND e.command = 'before'"
+    " ORDER BY p.received_at DESC, p.spool_seq DESC";
+
+int evidence_earlier(struct db *db, const struct evidence *e, struct buf *out, struct err *err)
+{
+    char seconds[NUMBER_TEXT];
+    const char *params[] = {e->event_id.data, e->group_id.data, seconds}; /* values of a result end with a NUL */
+    struct db_result *rows = NULL;
+    size_t kept = 0, bytes = 0;
+    int r;
+
+    snprintf(seconds, sizeof(seconds), "%d", HISTORY_EARLIER_MS / 1000);
+    r = db_query(db, &rows, earlier_messages, 3, params, err);
+    if (r < 0)
+        return err_prefix(err, "could not read what was said before");
+    while (kept < db_rows(rows) && kept < HISTORY_EARLIER_MESSAGES &&
+           bytes + db_value(rows, kept, 0).len + 1 <= HISTORY_EARLIER_BYTES)
+        bytes += db_value(rows, kept++, 0).len + 1;
+    while (kept > 0) {
+        buf_add_span(out, db_value(rows, --kept, 0));
+        buf_add_char(out, MESSAGE_END);
+    }
+    db_result_free(rows);
+    return buf_failed(out) ? err_set(err, ERR_FAILED, "could not read what was said before: out of memory") : 0;
 }
 
 #define CORE_OF_HITS(hits)                                                                                             \

@@ -28,6 +28,10 @@ struct evidence_key {
 int evidence_find(struct evidence *out, struct db *db, const struct evidence_key *key, struct err *err);
 void evidence_release(struct evidence *e);
 
+/* What the sender of a Before message had said in the room just before, as the instance that judged it knew it
+ * (rules/history.h): the oldest first, each ended by U+001F. Added to out; nothing when there was nothing. */
+int evidence_earlier(struct db *db, const struct evidence *e, struct buf *out, struct err *err);
+
 /* Whether hits, as verdict_hits_json writes them, say the same as those recorded: what was hit where, and whether it
  * counted. What later versions add to a hit makes no difference. */
 int evidence_same_hits(struct db *db, const struct evidence *e, struct span hits, bool *same, struct err *err);

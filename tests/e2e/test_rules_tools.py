@@ -35,11 +35,13 @@ CHANGED = """
 
 class Stored(EndToEnd):
     """One service, one database; the traffic is posted once and stays."""
+    rules = RULES
+
     @classmethod
     def setUpClass(cls):
         cls.database = Cluster(cls).create_database()
         cls.service = Service(cls, cls.database).start()
-        cls.publish(RULES)
+        cls.publish(cls.rules)
         with Webhooks(cls.service) as webhooks:
             for body in cls.traffic():
                 webhooks.post(body)
@@ -170,6 +172,50 @@ class Why(Stored):
         for words in ((), ("x",), ("--group", "g"), ("--group", "g", "--sender", "s"), ("--seq", "1"),
                       ("--group", "g", "--seq", "x")):
             self.assertEqual(self.service.cli("rules", "why", *words).returncode, 2, words)
+
+
+# Words split over messages, a rate and a repetition: what was before the message decides.
+BEFORE_IT = """
+- list: split-words
+  folding: [case, invisible, split]
+  terms: [darnation]
+- rule: split
+  match: { terms: split-words }
+  action: reject
+- rule: rate
+  match: { rate: { times: 3, within: 60s, by: sender_in_room } }
+  action: reject
+- rule: repeated
+  match: { all: [ { repeated: { times: 2, within: 60s, by: sender } }, { length: { more_than: 5 } } ] }
+  action: discard
+"""
+
+
+class WhyBefore(Stored):
+    rules = BEFORE_IT
+
+    @classmethod
+    def traffic(cls):
+        def said(text, room):
+            return before(text, group=room, sender=f"one-in-{room}")
+        return [said("Darn", "split"), said("ation", "split"),
+                *(said(text, "rate") for text in ("a", "b", "c", "d")),
+                said("same again", "repeated"), said("same again", "repeated")]
+
+    def test_what_was_before_is_taken_into_account(self):
+        for room, text, verdict, rule in (("split", "ation", "reject", "split"), ("rate", "d", "reject", "rate"),
+                                          ("repeated", "same again", "discard", "repeated")):
+            with self.subTest(room):
+                event = self.event(f"group_id = '{room}' AND text = '{text}' AND verdict <> 'allow'")
+                told = json.loads(self.service.cli_ok("rules", "why", event, "--json"))
+                self.assertEqual((told["verdict"], told["rule"], told["same"]), (verdict, rule, True), told)
+                self.assertEqual(told["again"]["verdict"], verdict)
+        event = self.event("group_id = 'split' AND text = 'ation'")
+        self.assertEqual(json.loads(self.service.cli_ok("rules", "why", event, "--json"))["earlier"], ["Darn"])
+        words = self.service.cli_ok("rules", "why", event)
+        self.assertIn("  (before: Darn)\n  ation\n", words)
+        self.assertIn('rate 4 in 60s by sender_in_room', self.service.cli_ok("rules", "why", self.event(
+            "group_id = 'rate' AND verdict = 'reject'")))
 
 
 class Replay(Stored):
