@@ -5,6 +5,7 @@
 #ifndef CHATSLUICE_RULES_FIND_H
 #define CHATSLUICE_RULES_FIND_H
 
+#include "rules/detector.h"
 #include "rules/escapes.h"
 #include "rules/ruleset_priv.h"
 #include "rules/verdict.h"
@@ -34,6 +35,7 @@ struct finder {
     struct folded joined_folded;
     bool is_joined;
     struct units units;
+    struct detector_scratch detecting;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */
     size_t match_count, match_cap;
