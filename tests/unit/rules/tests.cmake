@@ -1,10 +1,13 @@
 # chatsluice_unit_test(rules <story>) for each tests/unit/rules/test_<story>.c
 chatsluice_unit_test(rules cases)
+chatsluice_unit_test(rules evade)
+chatsluice_unit_test(rules explain)
 chatsluice_unit_test(rules fold)
 chatsluice_unit_test(rules document)
 chatsluice_unit_test(rules document_faults)
 chatsluice_unit_test(rules document_generated)
 chatsluice_unit_test(rules judge)
+chatsluice_unit_test(rules lint)
 chatsluice_unit_test(rules law_generated)
 chatsluice_unit_test(rules ruleset)
 chatsluice_unit_test(rules scope)
