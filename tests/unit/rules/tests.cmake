@@ -1,6 +1,7 @@
 # chatsluice_unit_test(rules <story>) for each tests/unit/rules/test_<story>.c
 chatsluice_unit_test(rules cases)
 chatsluice_unit_test(rules fold)
+chatsluice_unit_test(rules folding)
 chatsluice_unit_test(rules document)
 chatsluice_unit_test(rules document_faults)
 chatsluice_unit_test(rules judge)
