@@ -57,35 +57,111 @@ static int refusal(struct err *err, const char *message)
     return err_set(err, ERR_USAGE, "%.*s; %s", (int)len, message, advice);
 }
 
-/* The upper bounds of all repeats {n}, {n,} and {n,m} taken together. vectorscan unrolls them: beyond a thousand it
- * works for many seconds before it gives up. */
+/* What vectorscan unrolls: each repeat {n}, {n,} or {n,m} taken with its upper bound as often as what it repeats has
+ * characters, repeats within it included. Beyond a thousand it works for many seconds before it gives up; a property
+ * such as \p{L} is a big machine of its own. Written for any text, also for what is no expression. */
+enum { PROPERTY_WEIGHT = 100, MAX_NESTING = 64 };
+
+struct unrolled {
+    const char *at;
+    unsigned long long sum;                 /* of the repeats, outermost ones only */
+    unsigned long long groups[MAX_NESTING]; /* characters in each open group */
+    size_t depth;
+    unsigned long long last; /* characters in what a repeat would repeat */
+};
+
+enum { UNROLLED_MOST = 1000000000 };
+
+/* Reads a character class or an escape: one character, or what a property weighs. */
+static unsigned long long atom_weight(struct unrolled *u)
+{
+    unsigned long long weight = 1;
+    bool in_brackets = *u->at == '[', class = in_brackets;
+
+    if (class) {
+        u->at++;
+        u->at += *u->at == '^';
+        u->at += *u->at == ']';
+    }
+    for (; *u->at; u->at++) {
+        if (*u->at == '\\' && u->at[1]) {
+            u->at++;
+            if (*u->at == 'p' || *u->at == 'P')
+                weight = PROPERTY_WEIGHT;
+        } else if (class && *u->at == ']') {
+            class = false;
+        }
+        if (!class)
+            break;
+    }
+    if (*u->at)
+        u->at++;
+    if (weight > 1 && !in_brackets && *u->at == '{') { /* its name: \p{Lu} */
+        u->at += strcspn(u->at, "}");
+        u->at += *u->at == '}';
+    }
+    return weight;
+}
+
+/* The upper bound of the repeat at u->at, which is behind it then; 0: it is none. */
+static unsigned long long repeat_bound(struct unrolled *u)
+{
+    unsigned long long bound = 0, low = 0;
+    const char *p = u->at + 1;
+
+    for (; (*p >= '0' && *p <= '9') || *p == ','; p++) {
+        if (*p == ',') {
+            low = bound;
+            bound = 0;
+        } else if (bound < 1000000) {
+            bound = bound * 10 + (unsigned)(*p - '0');
+        }
+    }
+    if (*p != '}' || p == u->at + 1)
+        return 0;
+    u->at = p + 1;
+    return bound > low ? bound : low;
+}
+
+static void add_characters(struct unrolled *u, unsigned long long characters)
+{
+    u->last = characters;
+    u->groups[u->depth] += characters;
+    if (u->groups[u->depth] > UNROLLED_MOST)
+        u->groups[u->depth] = UNROLLED_MOST;
+}
+
+/* What the repeats of an expression unroll to. */
 static unsigned long long repeats_of(const char *text)
 {
-    unsigned long long sum = 0;
+    struct unrolled u = {.at = text};
 
-    for (const char *p = text; *p; p++) {
-        unsigned long long bound = 0, low = 0;
+    while (*u.at) {
+        unsigned long long bound;
 
-        if (*p == '\\' && p[1]) {
-            p++;
-            continue;
+        if (*u.at == '(' && u.depth + 1 < MAX_NESTING) {
+            u.groups[++u.depth] = 0;
+            u.at++;
+        } else if (*u.at == ')' && u.depth) {
+            unsigned long long inside = u.groups[u.depth--];
+
+            add_characters(&u, inside);
+            u.at++;
+        } else if (*u.at == '{' && (bound = repeat_bound(&u)) > 0) {
+            unsigned long long more = bound * (u.last ? u.last : 1);
+
+            more = more < UNROLLED_MOST ? more : UNROLLED_MOST;
+            u.sum = u.sum + more < UNROLLED_MOST ? u.sum + more : UNROLLED_MOST;
+            u.groups[u.depth] -= u.last;
+            add_characters(&u, more);
+        } else if (*u.at == '\\' || *u.at == '[') {
+            add_characters(&u, atom_weight(&u));
+        } else {
+            add_characters(&u, 1);
+            u.at++;
         }
-        if (*p != '{')
-            continue;
-        for (p++; (*p >= '0' && *p <= '9') || *p == ','; p++) {
-            if (*p == ',') {
-                low = bound;
-                bound = 0;
-            } else if (bound < 1000000) {
-                bound = bound * 10 + (unsigned)(*p - '0');
-            }
-        }
-        if (*p == '}')
-            sum += bound > low ? bound : low;
-        else
-            p--;
     }
-    return sum;
+    return u.sum;
 }
 
 int matcher_check_expression(const char *text, struct err *err)
