@@ -61,12 +61,12 @@ def another_number():
             yield ("numbers",), term, term[:-1] + chr(0x0660 + (last + 3) % 10)
 
 
-def initials_of_two_characters():
-    for term in TERMS["chinese"]:
-        if len(term) == 2:
-            short = "".join(readings().main[c][0] for c in term)
-            yield ("initials",), term, short
-            yield ("initials",), term, f"so anyway {short.upper()} lol"
+def initials_that_may_be_a_word():
+    """Two letters are taken for initials only when no word can be made of them: wx, but not an."""
+    for term in ("案卷", "安宁", "燕窝", "鹅毛", "艾叶", "羊毛"):
+        short = "".join(readings().main[c][0] for c in term)
+        yield ("initials",), term, short
+        yield ("initials",), term, f"so anyway {short.upper()} lol"
 
 
 def initials_inside_a_word():
@@ -93,5 +93,5 @@ def another_reading():
 
 
 LIMITS = (part_of_a_longer_word, fewer_letters_than_the_term, a_single_blank, the_first_letter_censored,
-          more_than_half_censored, another_letter, another_number, initials_of_two_characters, initials_inside_a_word,
+          more_than_half_censored, another_letter, another_number, initials_that_may_be_a_word, initials_inside_a_word,
           pinyin_inside_a_word, another_reading)

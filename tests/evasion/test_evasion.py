@@ -223,7 +223,8 @@ class FalsePositives(unittest.TestCase):
             hits = []
             for folding in dict.fromkeys(row[0] for row in rows):
                 texts = [suite.as_it_is(text) for f, _, text in rows if f == folding]
-                verdicts = try_lists([("all", BASE + folding, suite.terms())], texts)
+                terms = list(dict.fromkeys([*suite.terms(), *(row[1] for row in rows)]))
+                verdicts = try_lists([("all", BASE + folding, terms)], texts)
                 hits += [(folding, term, text) for (_, term, text), verdict
                          in zip([row for row in rows if row[0] == folding], verdicts) if hits_of(verdict, "all", term)]
             print(f"{limit.__name__.replace('_', ' '):32}{len(rows):6}{len(hits):5}")
