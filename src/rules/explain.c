@@ -48,11 +48,22 @@ const struct condition *rule_find_expression(const struct rule *rule, struct spa
     return rule->match ? find_expression(rule->match, expression) : NULL;
 }
 
+static bool detects(const struct condition *c)
+{
+    if (c->kind == CONDITION_LINKS || c->kind == CONDITION_CONTACT)
+        return true;
+    for (size_t i = 0; i < c->part_count; i++)
+        if (detects(c->parts[i]))
+            return true;
+    return false;
+}
+
 /* What the hit is a match of, and the folding it was compared in. */
 struct origin {
     const struct rule_document *doc;
     const struct term_list *list; /* or */
     const struct condition *expression;
+    bool detected;
     struct span term;
     struct fold_spec folding;
 };
@@ -72,7 +83,8 @@ static bool find_origin(struct origin *o, const struct rule_document *doc, const
     o->expression = rule ? rule_find_expression(rule, hit->term) : NULL;
     if (o->expression)
         o->folding = o->expression->folding;
-    return o->expression != NULL;
+    o->detected = rule && !o->expression && rule->match && detects(rule->match);
+    return o->expression || o->detected;
 }
 
 static int compile(struct ruleset **out, const struct origin *o, const struct fold_spec *folding, struct err *err)
@@ -266,6 +278,11 @@ int explain_hit(struct explanation *out, const struct rule_document *doc, const 
     *out = (struct explanation){0};
     if (hit->start >= hit->end || hit->end > field.len || !find_origin(&search.origin, doc, hit))
         return 0;
+    if (search.origin.detected) {
+        out->found = out->detected = true;
+        out->plain = surroundings(field, hit->start, hit->end);
+        return 0;
+    }
     search.judge = judge_new();
     if (!search.judge)
         return err_set(err, ERR_FAILED, "out of memory");
