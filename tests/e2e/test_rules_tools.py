@@ -342,6 +342,8 @@ class Lint(Stored):
         never = {f["term"] for f in told["findings"] if f["kind"] == "never_hit"}
         self.assertEqual(never, {"casino night", "赌场", "坏蛋"})
         self.assertGreater(told["harmless_texts"], 0)
+        words = self.service.cli_ok("rules", "lint", "--traffic", "1d")
+        self.assertIn("\n       3  coarse-words: darn\n       1  harmless-names: darn tough socks\n", words)
 
     def test_files_need_no_database(self):
         folder = Folder(self).path
