@@ -192,18 +192,25 @@ static bool holds_text(struct span text, struct span part)
     return part.len > 0 && memmem(text.data, text.len, part.data, part.len) != NULL;
 }
 
-/* In which of the two readings of signs the term is found (folding.h); the plain one for an expression. */
+/* In which reading of signs the term is found (folding.h); the plain one when that says nothing: for an expression, or
+ * a term that is found by its reading. */
 static enum folding_reading reading_of(const struct origin *o, const struct fold_spec *spec, struct span text)
 {
-    struct buf term = BUF_INIT, plain = BUF_INIT, turned = BUF_INIT;
-    bool turns = o->list && fold_spec_has_units(spec) && fold(o, spec, READING_PLAIN, o->term, &term) == 0 &&
-                 fold(o, spec, READING_PLAIN, text, &plain) == 0 && fold(o, spec, READING_TURNED, text, &turned) == 0 &&
-                 !holds_text(buf_span(&plain), buf_span(&term)) && holds_text(buf_span(&turned), buf_span(&term));
+    enum folding_reading found = READING_PLAIN;
+    struct buf term = BUF_INIT, folded = BUF_INIT;
+    bool looking = o->list && fold_spec_has_units(spec) && fold(o, spec, READING_PLAIN, o->term, &term) == 0;
 
+    for (int reading = READING_PLAIN; reading < FOLDING_READINGS && looking; reading++) {
+        buf_reset(&folded);
+        if (fold(o, spec, (enum folding_reading)reading, text, &folded) == 0 &&
+            holds_text(buf_span(&folded), buf_span(&term))) {
+            found = (enum folding_reading)reading;
+            looking = false;
+        }
+    }
     buf_release(&term);
-    buf_release(&plain);
-    buf_release(&turned);
-    return turns ? READING_TURNED : READING_PLAIN;
+    buf_release(&folded);
+    return found;
 }
 
 static int add_stage(struct explanation *out, const struct origin *o, const char *step, const struct fold_spec *spec,
