@@ -84,6 +84,9 @@ FAMILY("chatsluice_rule_reloads_total", "counter", "Rule sets taken over.")
 COUNTER(RULE_RELOADS, "chatsluice_rule_reloads_total", "")
 FAMILY("chatsluice_rule_reload_failures_total", "counter", "Published revisions this instance could not take over.")
 COUNTER(RULE_RELOAD_FAILURES, "chatsluice_rule_reload_failures_total", "")
+FAMILY("chatsluice_rule_rollbacks_total", "counter",
+       "Revisions this instance rolled back by itself on a jump of its hit rate.")
+COUNTER(RULE_ROLLBACKS, "chatsluice_rule_rollbacks_total", "")
 
 FAMILY("chatsluice_connections", "gauge", "Open webhook connections.")
 GAUGE(CONNECTIONS, "chatsluice_connections", "")

@@ -22,7 +22,16 @@ const struct cli_command cli_commands[] = {
     {"rules list", NULL, "list the rules and term lists of the database, and the revision in force", NULL,
      cli_rules_list},
     {"rules publish", NULL, "make the tables' content the revision in force",
-     "All of it is compiled and its examples are run first; one that fails publishes nothing.", cli_rules_publish},
+     "All of it is compiled and its examples are run first, lists that got lost refuse, harmless texts and the newest\n"
+     "stored events are judged by it. Then it waits until every running instance has acknowledged.",
+     cli_rules_publish},
+    {"rules history", NULL, "list the published revisions: who, when, why, and which instances took them", NULL,
+     cli_rules_history},
+    {"rules diff", "REVISION REVISION", "what the second revision changes against the first", NULL, cli_rules_diff},
+    {"rules rollback", "[REVISION]", "put an earlier revision in force again, as a new one",
+     "Left out, REVISION is the newest before the one in force that says something else. The tables stay as they are,\n"
+     "and the next `rules publish` publishes them, unless --tables sets them back too.",
+     cli_rules_rollback},
     {"rules try", NULL, "judge texts from standard input, one a line",
      "By rule files, for which no database is needed, or else by the revision in force.", cli_rules_try},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
@@ -197,15 +206,17 @@ static bool read_option(struct cli *cli, const struct cli_option *options, int *
         *(bool *)o->into = true;
         return true;
     }
-    if (!value && (*at == cli->argc || strncmp(cli->argv[*at], "--", 2) == 0))
+    if (o->kind == CLI_NAMES)
+        ((struct cli_files *)o->into)->given = true;
+    if (!value && o->kind != CLI_NAMES && (*at == cli->argc || strncmp(cli->argv[*at], "--", 2) == 0))
         return cli_usage(cli, "--%s wants %s", o->name, o->value), false;
-    if (!value)
+    if (!value && o->kind != CLI_NAMES)
         value = cli->argv[(*at)++];
     if (o->kind == CLI_TEXT) {
         *(const char **)o->into = value;
         return true;
     }
-    if (!add_file(cli, o->into, value))
+    if (value && !add_file(cli, o->into, value))
         return false;
     while (*at < cli->argc && strncmp(cli->argv[*at], "--", 2) != 0)
         if (!add_file(cli, o->into, cli->argv[(*at)++]))
@@ -279,6 +290,18 @@ int cli_usage(const struct cli *cli, const char *fmt, ...)
     return CLI_USAGE;
 }
 
+bool cli_number(struct cli *cli, const char *what, const char *text, uint64_t max, uint64_t *out)
+{
+    unsigned long long number;
+
+    if (!span_to_u64(span_of(text), &number) || number > max) {
+        cli->status = cli_usage(cli, "%s: \"%.40s\" is no number from 0 to %llu", what, text, (unsigned long long)max);
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
 int cli_print(const struct cli *cli, const struct buf *out)
 {
     if (buf_failed(out))
@@ -313,18 +336,23 @@ struct config *cli_config(const struct cli *cli)
     return config;
 }
 
-struct db *cli_database(const struct cli *cli)
+struct db *cli_open_database(const struct cli *cli, const struct config *config)
 {
-    struct config *config = cli_config(cli);
     struct db *db = NULL;
     struct err err;
 
-    if (!config)
-        return NULL;
     if (!config->database.url)
         cli_fail(cli, "no database is configured; set database.url or CHATSLUICE_DATABASE_URL");
     else if (db_open(&db, config->database.url, "chatsluice", config->database.connect_timeout_ms, &err) < 0)
         cli_fail(cli, "%s", err.text);
+    return db;
+}
+
+struct db *cli_database(const struct cli *cli)
+{
+    struct config *config = cli_config(cli);
+    struct db *db = config ? cli_open_database(cli, config) : NULL;
+
     config_free(config);
     return db;
 }

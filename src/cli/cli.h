@@ -24,12 +24,14 @@ enum { CLI_MAX_FILES = 256 };
 struct cli_files {
     const char *items[CLI_MAX_FILES];
     size_t count;
+    bool given; /* the option was there, perhaps without names */
 };
 
 enum cli_kind {
     CLI_FLAG,  /* bool */
     CLI_TEXT,  /* const char * */
     CLI_FILES, /* struct cli_files: all that follow up to the next option */
+    CLI_NAMES, /* the same, but none need follow */
 };
 
 struct cli_option {
@@ -68,6 +70,9 @@ int cli_rules_import(struct cli *cli);
 int cli_rules_export(struct cli *cli);
 int cli_rules_list(struct cli *cli);
 int cli_rules_publish(struct cli *cli);
+int cli_rules_history(struct cli *cli);
+int cli_rules_diff(struct cli *cli);
+int cli_rules_rollback(struct cli *cli);
 int cli_rules_try(struct cli *cli);
 int cli_spool_status(struct cli *cli);
 int cli_spool_verify(struct cli *cli);
@@ -76,6 +81,9 @@ int cli_spool_export(struct cli *cli);
 /* Reads the options of the command into where they point. False when there is nothing more to do: help was asked for
  * and printed, or the words are wrong and that was said. */
 bool cli_options(struct cli *cli, const struct cli_option *options);
+
+/* Reads the value of an option, or an argument, as a number up to max; false, and said so, when it is none. */
+bool cli_number(struct cli *cli, const char *what, const char *text, uint64_t max, uint64_t *out);
 
 /* "chatsluice COMMAND: words" on standard error; returns the status. */
 int cli_fail(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -89,6 +97,7 @@ const char *cli_config_path(const struct cli *cli);
 struct config *cli_config(const struct cli *cli);
 /* Opens the configured database; NULL, and said why, when that cannot be done. */
 struct db *cli_database(const struct cli *cli);
+struct db *cli_open_database(const struct cli *cli, const struct config *config);
 
 /* Reads and checks rule files into a document; faults go to *faults. NULL when there were any. */
 struct rule_document *cli_read_rules(const struct cli_files *files, struct faults *faults);

@@ -71,7 +71,9 @@ static int start_workers(struct database_side *s, struct err *err)
                                               .instance_id = s->instance_id,
                                               .cache_directory = c->rules.cache_directory,
                                               .poll_interval_ms = c->rules.poll_interval_ms,
-                                              .connect_timeout_ms = c->database.connect_timeout_ms};
+                                              .connect_timeout_ms = c->database.connect_timeout_ms,
+                                              .rollback_factor = c->rules.rollback_factor,
+                                              .rollback_window_ms = c->rules.rollback_window_ms};
     int r = 0;
 
     pthread_mutex_lock(&s->lock);

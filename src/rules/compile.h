@@ -4,9 +4,10 @@
 
 #include "rules/ruleset_priv.h"
 
-struct leaf_origin {              /* where a leaf came from */
-    const struct term_list *list; /* NULL: an expression */
-    const char *source;           /* of the first condition that names it, for faults */
+struct leaf_origin {                  /* where a leaf came from */
+    const struct term_list *list;     /* NULL: an expression or a detector */
+    const struct condition *detected; /* of a detector */
+    const char *source;               /* of the first condition that names it, for faults */
     struct place place;
 };
 

@@ -1,6 +1,7 @@
 /* Rules and their conditions, compiled: each leaf (a term list, an expression) once, however many rules name it. */
 #include "rules/compile.h"
 
+#include "rules/detector.h"
 #include "rules/history.h"
 #include "rules/measure.h"
 
@@ -61,6 +62,53 @@ static uint32_t folding_of(struct compiler *c, const struct fold_spec *spec)
     return (uint32_t)set->folding_count++;
 }
 
+static bool texts_equal(struct texts a, struct texts b)
+{
+    for (size_t i = 0; i < a.count && a.count == b.count; i++)
+        if (strcmp(a.items[i], b.items[i]) != 0)
+            return false;
+    return a.count == b.count;
+}
+
+static bool same_detector(const struct condition *a, const struct condition *b)
+{
+    if (!a || a->kind != b->kind)
+        return false;
+    return a->kind == CONDITION_CONTACT
+               ? a->contacts == b->contacts
+               : texts_equal(a->links.allow, b->links.allow) && texts_equal(a->links.deny, b->links.deny);
+}
+
+/* Links or contact data, made when no condition asked for the same before. */
+static bool detector_leaf_of(struct compiler *c, const struct condition *condition, uint32_t *out)
+{
+    static const struct fold_spec unfolded = {FOLD_NONE, {NULL, 0}};
+    struct detector *detector;
+
+    for (size_t i = 0; i < c->leaf_count; i++) {
+        if (same_detector(c->origins[i].detected, condition)) {
+            *out = (uint32_t)i;
+            return true;
+        }
+    }
+    c->leaves = room(c, c->leaves, c->leaf_count, &c->leaf_cap, sizeof(*c->leaves));
+    c->origins = room(c, c->origins, c->leaf_count, &c->origin_cap, sizeof(*c->origins));
+    detector = arena_alloc(c->arena, sizeof(*detector));
+    if (!detector || c->arena->failed)
+        return false;
+    detector_compile(detector, condition, c->arena);
+    c->leaves[c->leaf_count] = (struct leaf){
+        .detector = detector,
+        .folding = folding_of(c, &unfolded),
+        .terms = detector->terms,
+    };
+    c->origins[c->leaf_count] =
+        (struct leaf_origin){.detected = condition, .source = c->source, .place = condition->place};
+    c->set->has_detectors = true;
+    *out = (uint32_t)c->leaf_count++;
+    return true;
+}
+
 /* The leaf of a condition, made when no condition named it before. False after a fault or without memory. */
 static bool leaf_of(struct compiler *c, const struct condition *condition, uint32_t *out)
 {
@@ -68,6 +116,8 @@ static bool leaf_of(struct compiler *c, const struct condition *condition, uint3
     const struct term_list *list = is_list ? find_list(c, condition->text) : NULL;
     struct leaf *leaf;
 
+    if (condition->kind == CONDITION_LINKS || condition->kind == CONDITION_CONTACT)
+        return detector_leaf_of(c, condition, out);
     if (is_list && !list) {
         faults_add(c->faults, c->source, condition->place.line, condition->place.column, "there is no list \"%s\"",
                    condition->text);
@@ -92,7 +142,7 @@ static bool leaf_of(struct compiler *c, const struct condition *condition, uint3
         .folding = folding_of(c, is_list ? &list->folding : &condition->folding),
         .merges = !is_list,
     };
-    c->origins[c->leaf_count] = (struct leaf_origin){list, c->source, condition->place};
+    c->origins[c->leaf_count] = (struct leaf_origin){list, NULL, c->source, condition->place};
     *out = (uint32_t)c->leaf_count++;
     return true;
 }
@@ -171,11 +221,6 @@ static void compile_condition(struct compiler *c, const struct condition *condit
     uint32_t leaf;
 
     *out = (struct node){.kind = node_kind_of(condition->kind)};
-    if (condition->kind == CONDITION_LINKS || condition->kind == CONDITION_CONTACT) {
-        faults_add(c->faults, c->source, condition->place.line, condition->place.column,
-                   "this condition can be written, but not judged by this version; remove it");
-        return;
-    }
     if (condition_is_match(condition->kind)) {
         if (leaf_of(c, condition, &leaf))
             out->slot = slot_of(c, leaf);

@@ -272,7 +272,7 @@ static void gather_shapes(struct shapes *s, uint32_t folding)
     const struct ruleset *set = s->c->set;
 
     for (uint32_t i = 0; i < set->leaf_count && !s->c->arena->failed; i++) {
-        if (set->leaves[i].folding != folding)
+        if (set->leaves[i].folding != folding || set->leaves[i].detector)
             continue;
         if (set->leaves[i].expression)
             new_shape(s, span_of(set->leaves[i].expression), i, 0);

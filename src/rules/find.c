@@ -37,6 +37,7 @@ void finder_release(struct finder *f)
     buf_release(&f->joined);
     units_release(&f->units);
     censored_scratch_release(&f->censored);
+    detector_scratch_release(&f->detecting);
     free(f->leaves);
     free(f->matches);
     *f = (struct finder){0};
@@ -61,6 +62,7 @@ void finder_reset(struct finder *f, const struct ruleset *set)
         buf_release(&f->joined);
     units_trim(&f->units);
     censored_scratch_trim(&f->censored);
+    detector_scratch_trim(&f->detecting);
 }
 
 static int compare_u32(uint32_t a, uint32_t b)
@@ -244,6 +246,35 @@ static int scan_folding(struct finding *now, struct span text, struct span earli
     return r;
 }
 
+struct detecting {
+    struct finding finding;
+    uint32_t leaf;
+};
+
+static bool on_detected(void *arg, uint32_t term, uint32_t start, uint32_t end)
+{
+    struct detecting *now = arg;
+
+    unescaped_range(&now->finding.f->plain, &start, &end);
+    return add_match(&now->finding, (struct match){now->leaf, term, now->finding.field, start, end, false});
+}
+
+/* Leaves that find by themselves: links and contact data, in the text as its reader sees it. */
+static void detect_in(struct finder *f, const struct ruleset *set, enum judged_field field)
+{
+    if (!set->has_detectors || f->failed)
+        return;
+    if (!detector_read(&f->detecting, f->plain.text))
+        f->failed = true;
+    for (uint32_t i = 0; i < set->leaf_count && !f->failed; i++) {
+        struct detecting now = {{f, set, NULL, NULL, field, 0}, i};
+        const struct detector *detector = set->leaves[i].detector;
+
+        if (detector && !detector_run(detector, &f->detecting, on_detected, &now) && !f->failed)
+            f->too_many = true;
+    }
+}
+
 static void find_in(struct finder *f, const struct ruleset *set, enum judged_field field, struct span text,
                     struct span earlier)
 {
@@ -255,13 +286,14 @@ static void find_in(struct finder *f, const struct ruleset *set, enum judged_fie
         f->failed = true;
     for (size_t i = 0; i < set->folding_count && !f->failed; i++) {
         struct finding finding = {f, set, &set->foldings[i], NULL, field, 0};
-        int r = scan_folding(&finding, text, earlier);
+        int r = finding.folding->matcher ? scan_folding(&finding, text, earlier) : 0; /* NULL: of detectors alone */
 
         if (r == ERR_FULL)
             f->too_many = true;
         else if (r < 0)
             f->failed = true;
     }
+    detect_in(f, set, field);
 }
 
 static int by_leaf(const void *a, const void *b)

@@ -5,6 +5,7 @@
 #ifndef CHATSLUICE_RULES_FIND_H
 #define CHATSLUICE_RULES_FIND_H
 
+#include "rules/detector.h"
 #include "rules/escapes.h"
 #include "rules/ruleset_priv.h"
 #include "rules/verdict.h"
@@ -35,6 +36,7 @@ struct finder {
     bool is_joined;
     struct units units;
     struct censored_scratch censored;
+    struct detector_scratch detecting;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */
     size_t match_count, match_cap;

@@ -8,7 +8,8 @@
 
 NAMES(
     fold_step_names,
-    "case, invisible, accents, letters, lookalikes, leet, numbers, simplified, separators, repeats, censored, pinyin, initials, homophones, split",
+    "case, invisible, accents, letters, lookalikes, leet, numbers, simplified, separators, repeats, censored, pinyin, "
+    "initials, homophones, split",
     "case", "invisible", "accents", "letters", "lookalikes", "leet", "numbers", "simplified", "separators", "repeats",
     "censored", "pinyin", "initials", "homophones", "split");
 NAMES(boundary_names, "script, any, word", "script", "any", "word");

@@ -1,10 +1,10 @@
 /* ruleset_priv.h - the inside of a compiled set, shared by ruleset.c (makes it) and judge.c (reads it). Immutable once
  * made; only the reference count changes.
  *
- * A leaf is a term list or an expression; each is scanned once, however many rules name it. A rule sees its leaves
- * through slots, numbered within the rule. Rules are sorted by name: a smaller index is a smaller name. Scorecards
- * stand among them, as rules without a condition: they hold when the points of the rules that act as them reach a
- * threshold. */
+ * A leaf is a term list, an expression or a detector; each is scanned once, however many rules name it. A rule sees its
+ * leaves through slots, numbered within the rule. Rules are sorted by name: a smaller index is a smaller name.
+ * Scorecards stand among them, as rules without a condition: they hold when the points of the rules that act as them
+ * reach a threshold. */
 #ifndef CHATSLUICE_RULES_RULESET_PRIV_H
 #define CHATSLUICE_RULES_RULESET_PRIV_H
 
@@ -21,16 +21,18 @@
 enum { RULESET_MAX_RULES = 65534 }; /* scorecards included: an index + 1 fits 16 bits, see rewrite.c */
 
 struct leaf {
-    const char *list; /* NULL: an expression */
-    const char *expression;
-    uint32_t folding;         /* index in the set */
-    bool merges;              /* overlapping matches are one: expressions */
-    const struct span *terms; /* as written; a match names one by its index */
-    uint32_t *rules;          /* that have this leaf */
+    const char *list;                /* NULL: an expression or a detector */
+    const char *expression;          /* NULL: a list or a detector */
+    const struct detector *detector; /* finds links or contact data by itself, in the original text */
+    uint32_t folding;                /* index in the set */
+    bool merges;                     /* overlapping matches are one: expressions */
+    const struct span *terms;        /* as written; a match names one by its index */
+    uint32_t *rules;                 /* that have this leaf */
     size_t rule_count;
 };
 
-struct measure; /* measure.h */
+struct measure;  /* measure.h */
+struct detector; /* detector.h */
 
 enum node_kind { NODE_LEAF, NODE_MEASURE, NODE_ANY, NODE_ALL, NODE_NOT };
 
@@ -93,6 +95,7 @@ struct ruleset {
     struct leaf *leaves;
     size_t leaf_count, term_count;
     bool any_holds_without_match;
+    bool has_detectors;
     struct set_folding *foldings;
     size_t folding_count;
     const struct measure *measures; /* by rule */

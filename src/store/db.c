@@ -249,6 +249,23 @@ int db_query(struct db *db, struct db_result **out, const char *sql, size_t coun
     return r;
 }
 
+int db_begin(struct db *db, const char *mode, struct err *err)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof(sql), "BEGIN %s", mode);
+    return db_exec(db, sql, err);
+}
+
+int db_end(struct db *db, int r, struct err *err)
+{
+    if (r == 0)
+        r = db_exec(db, "COMMIT", err);
+    if (r < 0 && db_alive(db))
+        db_exec(db, "ROLLBACK", NULL);
+    return r;
+}
+
 size_t db_rows(const struct db_result *r)
 {
     return (size_t)PQntuples(r->pg);

@@ -39,6 +39,11 @@ struct span db_value(const struct db_result *r, size_t row, unsigned column);
 bool db_is_null(const struct db_result *r, size_t row, unsigned column);
 void db_result_free(struct db_result *r); /* NULL is fine */
 
+/* A transaction; mode is what stands after BEGIN, "" for nothing. db_end commits when r is 0, else rolls back; it
+ * returns r, or why the commit failed. */
+int db_begin(struct db *db, const char *mode, struct err *err);
+int db_end(struct db *db, int r, struct err *err);
+
 /* COPY ... FROM STDIN: begin, put any pieces, end; an error of the server appears at end with its SQLSTATE. After a put
  * that failed the COPY is over. Ending without commit undoes it: an open transaction is then to be rolled back. */
 int db_copy_begin(struct db *db, const char *sql, struct err *err);

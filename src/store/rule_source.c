@@ -4,7 +4,9 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/wait.h"
+#include "store/rollback.h"
 #include "store/rule_store.h"
+#include "store/rule_watch.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -36,7 +38,15 @@ struct rule_source {
     char seen_checksum[RULESET_CHECKSUM];
     bool acknowledge; /* seen is still to be acknowledged, with this error (text "": none) */
     struct err refusal;
+    struct rule_watch watch;
 };
+
+static struct rule_counts_seen counts_now(void)
+{
+    return (struct rule_counts_seen){
+        .messages = (uint64_t)metric_value(METRIC_WEBHOOKS_BEFORE),
+        .blocked = (uint64_t)(metric_value(METRIC_VERDICTS_REJECT) + metric_value(METRIC_VERDICTS_DISCARD))};
+}
 
 /* Taking a revision ----------------------------------------------------------------------------------------------- */
 
@@ -48,11 +58,22 @@ static void refuse(struct rule_source *s, const char *why)
               log_str("why", s->refusal.text));
 }
 
+static uint64_t running_revision(const struct rule_source *s)
+{
+    struct ruleset *set = ruleset_slot_get(s->slot);
+    uint64_t revision = set ? ruleset_revision(set) : 0;
+
+    ruleset_unref(set);
+    return revision;
+}
+
 static void take(struct rule_source *s, struct ruleset *set, const struct rule_document *doc)
 {
+    uint64_t ran = running_revision(s);
     struct err err;
 
     ruleset_slot_put(s->slot, set);
+    rule_watch_taken(&s->watch, s->seen, ran, counts_now(), clock_mono_us());
     metric_set(METRIC_RULE_REVISION, (int64_t)s->seen);
     metric_count(METRIC_RULE_RELOADS);
     s->refusal.text[0] = '\0';
@@ -119,6 +140,51 @@ out:
     buf_release(&document);
     buf_release(&checksum);
     return r;
+}
+
+/* Going back by itself -------------------------------------------------------------------------------------------- */
+
+static double percent(struct rule_counts_seen counts)
+{
+    return counts.messages > 0 ? 100.0 * (double)counts.blocked / (double)counts.messages : 0;
+}
+
+static void note_of(char *out, size_t size, const struct rule_source *s, const struct rule_jump *jump)
+{
+    snprintf(out, size,
+             "hit rate jumped under revision %" PRIu64 ": %.1f %% of %" PRIu64 " messages blocked, %.1f %% of %" PRIu64
+             " before; seen by instance %s",
+             jump->revision, percent(jump->after), jump->after.messages, percent(jump->before), jump->before.messages,
+             s->instance_id);
+}
+
+/* An error only when the database was not to be used: then it is tried again. */
+static int watch(struct rule_source *s, struct err *err)
+{
+    struct rollback_result result;
+    struct rule_jump jump;
+    char note[256];
+
+    if (!rule_watch_jumped(&s->watch, counts_now(), clock_mono_us(), &jump))
+        return 0;
+    note_of(note, sizeof(note), s, &jump);
+    int r = rule_rollback_automatic(s->db, jump.revision, note, s->watch.window_us / 1000, &result, err);
+    if (r < 0 && (r == ERR_LOST || db_error_is_transient(err)))
+        return r;
+    rule_watch_end(&s->watch);
+    if (r == 0) {
+        metric_count(METRIC_RULE_ROLLBACKS);
+        log_error("rule revision rolled back by itself", log_u64("revision", jump.revision),
+                  log_u64("restored", result.restored), log_u64("as", result.revision), log_str("why", note));
+        return look(s, err);
+    }
+    if (r == ERR_CONFLICT)
+        log_warn("hit rate jumped, the revision is set aside already or must stay", log_u64("revision", jump.revision),
+                 log_str("why", note));
+    else
+        log_error("hit rate jumped and the revision cannot be rolled back", log_u64("revision", jump.revision),
+                  log_str("jump", note), log_str("why", err->text));
+    return 0;
 }
 
 /* This process in table instance ---------------------------------------------------------------------------------- */
@@ -191,6 +257,8 @@ static int step(struct rule_source *s, struct err *err)
         r = connect_db(s, err);
     if (r == 0)
         r = look(s, err);
+    if (r == 0)
+        r = watch(s, err);
     if (r == 0 && s->acknowledge) {
         r = rule_store_acknowledge(s->db, s->seen, s->instance_id, s->refusal.text[0] ? s->refusal.text : NULL, err);
         s->acknowledge = r < 0 && !db_error_is_data(err); /* words PostgreSQL refuses will not get better */
@@ -263,6 +331,9 @@ int rule_source_start(struct rule_source **out, const struct rule_source_options
     s->cache_directory = strdup(options->cache_directory);
     s->poll_interval_ms = options->poll_interval_ms;
     s->connect_timeout_ms = options->connect_timeout_ms;
+    s->watch.factor = options->rollback_factor;
+    s->watch.window_us = options->rollback_window_ms * 1000;
+    s->watch.start = counts_now();
     s->retry_ms = RETRY_FIRST_MS;
     s->random = (unsigned)clock_mono_us();
     if (!s->database_url || !s->instance_id || !s->cache_directory) {

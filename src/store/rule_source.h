@@ -3,6 +3,9 @@
  * row of this process in table instance fresh. A revision that does not compile leaves the running set and is
  * acknowledged with its error.
  *
+ * With a rollback_factor it also watches the share of messages this process blocks: when that jumps under a new
+ * revision, it rolls back, once for all instances (rollback.h).
+ *
  * Rhythm: one look each poll_interval_ms, the row in instance every five seconds. Without the database the set in the
  * slot stays in force and the thread tries again, growing to 5 s, with jitter. Options are copied. */
 #ifndef CHATSLUICE_STORE_RULE_SOURCE_H
@@ -22,6 +25,8 @@ struct rule_source_options {
     const char *cache_directory;
     int64_t poll_interval_ms;
     int64_t connect_timeout_ms;
+    uint64_t rollback_factor; /* see rule_watch.h; 0: never by itself */
+    int64_t rollback_window_ms;
 };
 
 int rule_source_start(struct rule_source **out, const struct rule_source_options *options, struct err *err);

@@ -9,8 +9,8 @@ from harness import CHATSIM, CHATSLUICE, EndToEnd, Folder, clean_environment, ru
 from service import Service
 
 RULES = Path(__file__).with_name("rules.yaml")
-COMMANDS = ["serve", "check", "migrate", "rules import", "rules export", "rules list", "rules publish", "rules try",
-            "spool status", "spool verify"]
+COMMANDS = ["serve", "check", "migrate", "rules import", "rules export", "rules list", "rules publish", "rules history",
+            "rules diff", "rules rollback", "rules try", "spool status", "spool verify"]
 
 
 class Words(EndToEnd):

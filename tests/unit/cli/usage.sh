@@ -46,7 +46,8 @@ expect 2 err '"serv" is no command; did you mean "serve"?' serv
 expect 2 err '"rules pubish" is no command; did you mean "rules publish"?' rules pubish
 expect 2 err 'chatsluice rules import' rules
 expect 0 out 'chatsluice rules import' rules --help
-for command in serve check migrate 'rules import' 'rules export' 'rules list' 'rules publish' 'rules try' 'spool status' \
+for command in serve check migrate 'rules import' 'rules export' 'rules list' 'rules publish' 'rules history' \
+    'rules diff' 'rules rollback' 'rules try' 'spool status' \
     'spool verify' 'spool export'; do
     # shellcheck disable=SC2086
     expect 0 out "usage: chatsluice $command" $command --help
@@ -59,6 +60,16 @@ expect 2 err 'there is no option --prun; did you mean --prune?' rules import --p
 expect 2 err '--json takes no value' rules list --json=yes
 expect 2 err '"now" is one word too many' serve now
 expect 2 err '--note TEXT is wanted' rules publish
+expect 2 err '--canary: "many" is no number from 0 to 1000000' rules publish --note x --canary many
+expect 2 err '--wait: "-1" is no number' rules publish --note x --wait -1
+expect 2 err '--strict takes no value' rules publish --note x --strict=yes
+expect 1 err 'could not open "nowhere.txt"' rules publish --note x --lexicon nowhere.txt
+expect 2 err '--note TEXT is wanted' rules rollback
+expect 2 err 'REVISION: "first" is no number' rules rollback first --note x
+expect 2 err '"2" is one word too many' rules rollback 1 2 --note x
+expect 2 err 'name two revisions' rules diff 1
+expect 2 err 'REVISION: "x" is no number' rules diff 1 x
+expect 2 err '--limit: "" is no number' rules history --limit=
 expect 2 err 'name the rule files to import' rules import
 expect 2 err '--when is before or after' rules try --when never
 
@@ -76,7 +87,8 @@ expect 1 err 'could not open "nowhere.yaml"' check --config nowhere.yaml
 expect 1 err 'chatsluice check: 6 faults' check --config wrong-config.yaml wrong.yaml
 
 # commands that want a database say so when there is none
-for command in migrate 'rules list' 'rules export' 'rules publish --note x' 'rules import rules.yaml' 'rules try'; do
+for command in migrate 'rules list' 'rules export' 'rules publish --note x' 'rules import rules.yaml' 'rules try' \
+    'rules publish --note x --allow-shrink words --dry-run' 'rules history' 'rules diff 1 2' 'rules rollback --note x'; do
     # shellcheck disable=SC2086
     expect 1 err 'no database is configured; set database.url or CHATSLUICE_DATABASE_URL' $command
 done

@@ -247,7 +247,7 @@ static void *observe_much(void *arg)
     struct history_facts own = {0};
 
     for (int i = 0; i < EACH; i++) {
-        char name[16];
+        char name[24];
         struct message m;
 
         history_observe(

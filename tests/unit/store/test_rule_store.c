@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "rules/judge.h"
+#include "store/publish.h"
 #include "store/rule_source.h"
 #include "store/rule_store.h"
 
@@ -49,17 +50,108 @@ static void import_text(struct db *db, const char *text, bool prune, const char 
     rule_document_free(doc);
 }
 
+/* Nothing but the compiler: the gate has tests of its own. */
+static int try_publish(struct db *db, const char *note, uint64_t *revision, struct gate_report *report, struct err *err)
+{
+    const struct publish_options options = {
+        .author = "tester", .note = note, .gate = {.allow_shrink = true, .allow_changes = true}};
+
+    return rule_publish(db, &options, revision, report, err);
+}
+
 static uint64_t publish(struct db *db, const char *note)
 {
-    struct faults faults = FAULTS_INIT;
+    struct gate_report report;
     struct err err = {0};
     uint64_t revision = 0;
-    int r = rule_store_publish(db, "tester", note, &revision, &faults, &err);
 
-    if (r < 0)
-        fail_msg("%s %s", err.text, buf_text(&faults.text));
-    faults_release(&faults);
+    gate_report_init(&report);
+    if (try_publish(db, note, &revision, &report, &err) < 0)
+        fail_msg("%s %s", err.text, buf_text(&report.faults.text));
+    gate_report_release(&report);
     return revision;
+}
+
+/* What only the whole language has. */
+static const char language_text[] =
+    "- admins: ['admin-*', root]\n"
+    "- table: slang\n  map: { '4u': 'for you', '弓虫': '强', x: '' }\n"
+    "- list: all\n  folding: [all]\n  tables: [slang]\n  terms: [x1]\n"
+    "- scorecard: spam\n  at: { mask: 3, reject: 7 }\n  mask: '#'\n  reject_code: 10100\n  note: n\n"
+    "- rule: points\n  rollout: 25\n  scope: { group_types: [Live], exempt_admins: true }\n"
+    "  match: { all: [ {terms: all}, {length: {more_than: 3}}, {not: {rate: {times: 3, within: 10s, by: room}}} ] }\n"
+    "  score: { spam: -2 }\n"
+    "- rule: json\n  match: { json: { in: cloud_custom_data, path: 'a[0]', one_of: [7, x] } }\n  action: flag\n";
+
+static void test_the_whole_language_round_trips(void **state)
+{
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+    struct rule_document *in = document_of(language_text), *out = rule_document_new();
+    struct buf before = BUF_INIT, after = BUF_INIT;
+    struct faults faults = FAULTS_INIT;
+    struct err err = {0};
+
+    import_text(db, language_text, false, "first");
+    import_text(db, language_text, true, "second"); /* changes nothing, so that nothing gets a new author */
+    assert_string_equal(query_text(db, "SELECT string_agg(DISTINCT author, ' ') FROM (SELECT author FROM"
+                                       " chatsluice.rule UNION ALL SELECT author FROM chatsluice.term_list UNION ALL"
+                                       " SELECT author FROM chatsluice.term UNION ALL SELECT author FROM"
+                                       " chatsluice.scorecard UNION ALL SELECT author FROM chatsluice.fold_table"
+                                       " UNION ALL SELECT author FROM chatsluice.rule_admin) AS all_authors"),
+                        "first");
+    assert_int_equal(rule_store_export(db, out, &faults, &err), 0);
+    rule_document_write_json(in, &before);
+    rule_document_write_json(out, &after);
+    assert_string_equal(buf_text(&after), buf_text(&before));
+    import_text(db, "- rule: only\n  match: { regex: 'x' }\n  action: flag\n", true, "third");
+    assert_int_equal(query_number(db, "SELECT (SELECT count(*) FROM chatsluice.scorecard) + (SELECT count(*) FROM"
+                                      " chatsluice.fold_table) + (SELECT count(*) FROM chatsluice.rule_admin)"),
+                     0);
+    buf_release(&before);
+    buf_release(&after);
+    rule_document_free(in);
+    rule_document_free(out);
+    db_close(db);
+}
+
+static const char *exported_terms(struct db *db, struct buf *out)
+{
+    struct rule_document *doc = rule_document_new();
+    struct faults faults = FAULTS_INIT;
+    const struct term_list *const *lists;
+    struct err err = {0};
+
+    assert_int_equal(rule_store_export(db, doc, &faults, &err), 0);
+    assert_int_equal(rule_document_lists(doc, &lists), 1);
+    buf_reset(out);
+    for (size_t i = 0; i < lists[0]->term_count; i++) {
+        buf_add_span(out, lists[0]->terms[i]);
+        buf_add_char(out, ' ');
+    }
+    rule_document_free(doc);
+    return buf_text(out);
+}
+
+/* A term whose time is over is left out; a file that names it brings it back. */
+static void test_terms_expire(void **state)
+{
+    static const char text[] = "- list: words\n  terms: [a, b, c]\n";
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+    struct buf terms = BUF_INIT;
+
+    import_text(db, text, false, "first");
+    run_sql(db, "UPDATE chatsluice.term SET expires_at = now() - interval '1 second' WHERE term = 'a'");
+    run_sql(db, "UPDATE chatsluice.term SET expires_at = now() + interval '1 hour' WHERE term = 'b'");
+    assert_string_equal(exported_terms(db, &terms), "b c ");
+    import_text(db, text, false, "second");
+    assert_string_equal(exported_terms(db, &terms), "a b c ");
+    assert_string_equal(query_text(db, "SELECT string_agg(term || '=' || author, ' ' ORDER BY term) FROM"
+                                       " chatsluice.term WHERE expires_at IS NULL"),
+                        "a=second c=first");
+    buf_release(&terms);
+    db_close(db);
 }
 
 static void test_import_and_export_round_trip(void **state)
@@ -133,10 +225,11 @@ static void test_publish(void **state)
     struct db *db = new_migrated_database(*state, url);
     struct buf checksum = BUF_INIT, document = BUF_INIT, wanted = BUF_INIT;
     struct rule_document *doc = document_of(rules_text);
-    struct faults faults = FAULTS_INIT;
+    struct gate_report report;
     struct err err = {0};
     uint64_t revision = 99;
 
+    gate_report_init(&report);
     assert_int_equal(rule_store_current(db, &revision, &checksum, &document, &err), 0);
     assert_int_equal(revision, 0);
     import_text(db, rules_text, false, "tester");
@@ -152,7 +245,7 @@ static void test_publish(void **state)
 
     /* Nothing has changed. */
     revision = 0;
-    assert_int_equal(rule_store_publish(db, "tester", "again", &revision, &faults, &err), ERR_CONFLICT);
+    assert_int_equal(try_publish(db, "again", &revision, &report, &err), ERR_CONFLICT);
     assert_int_equal(revision, 1);
     assert_string_equal(err.text, "could not publish: nothing has changed since revision 1");
 
@@ -169,7 +262,7 @@ static void test_publish(void **state)
     assert_int_equal(rule_store_current(db, &revision, &checksum, NULL, &err), 0);
     assert_int_equal(revision, 1);
     assert_int_equal(publish(db, "once more"), 3);
-    faults_release(&faults);
+    gate_report_release(&report);
     buf_release(&checksum);
     buf_release(&document);
     buf_release(&wanted);
@@ -201,17 +294,18 @@ static void test_publish_refuses(void **state)
     import_text(db, rules_text, false, "tester");
     publish(db, "good");
     for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
-        struct faults faults = FAULTS_INIT;
+        struct gate_report report;
         struct err err = {0};
         uint64_t revision = 7;
+        gate_report_init(&report);
         import_text(db, rules_text, true, "tester");
         run_sql(db, refusals[i].sql);
-        assert_int_equal(rule_store_publish(db, "tester", "bad", &revision, &faults, &err), ERR_USAGE);
+        assert_int_equal(try_publish(db, "bad", &revision, &report, &err), ERR_USAGE);
         assert_int_equal(revision, 7);
-        assert_true(faults.count > 0);
-        faults.text.data[strlen(refusals[i].fault)] = '\0';
-        assert_string_equal(buf_text(&faults.text), refusals[i].fault);
-        faults_release(&faults);
+        assert_true(report.faults.count > 0);
+        report.faults.text.data[strlen(refusals[i].fault)] = '\0';
+        assert_string_equal(buf_text(&report.faults.text), refusals[i].fault);
+        gate_report_release(&report);
         run_sql(db, "DELETE FROM chatsluice.term_list WHERE name = 'words'"); /* the connection is fine again */
     }
     assert_int_equal(query_number(db, "SELECT count(*) FROM chatsluice.rule_revision"), 1);
@@ -232,12 +326,13 @@ static void *publish_at_once(void *arg)
 {
     struct publisher *p = arg;
     struct db *db = connect_to(p->url);
-    struct faults faults = FAULTS_INIT;
+    struct gate_report report;
     struct err err = {0};
 
+    gate_report_init(&report);
     pthread_barrier_wait(p->start);
-    p->result = rule_store_publish(db, "tester", "race", &p->revision, &faults, &err);
-    faults_release(&faults);
+    p->result = try_publish(db, "race", &p->revision, &report, &err);
+    gate_report_release(&report);
     db_close(db);
     return NULL;
 }
@@ -444,6 +539,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import_and_export_round_trip),
+        cmocka_unit_test(test_the_whole_language_round_trips),
+        cmocka_unit_test(test_terms_expire),
         cmocka_unit_test(test_import_changes_what_differs),
         cmocka_unit_test(test_import_of_a_long_list),
         cmocka_unit_test(test_publish),
