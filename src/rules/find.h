@@ -35,6 +35,7 @@ struct finder {
     struct folded joined_folded;
     bool is_joined;
     struct units units;
+    struct censored_scratch censored;
     struct detector_scratch detecting;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */

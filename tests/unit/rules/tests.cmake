@@ -3,6 +3,7 @@ chatsluice_unit_test(rules cases)
 chatsluice_unit_test(rules evade)
 chatsluice_unit_test(rules explain)
 chatsluice_unit_test(rules fold)
+chatsluice_unit_test(rules folding)
 chatsluice_unit_test(rules document)
 chatsluice_unit_test(rules document_faults)
 chatsluice_unit_test(rules document_generated)
@@ -14,6 +15,7 @@ chatsluice_unit_test(rules scope)
 chatsluice_unit_test(rules scorecard)
 chatsluice_unit_test(rules history)
 chatsluice_unit_test(rules measure)
+chatsluice_unit_test(rules no_allocation)
 
 # The JSON Schema that editors use, held against the reader.
 add_test(NAME unit.rules.schema
