@@ -54,6 +54,15 @@ static struct yaml_node *node_new(struct reading *r, enum yaml_kind kind)
     return node;
 }
 
+/* Characters that YAML folds, strips or refuses: C1 controls, U+2028, U+2029, U+FEFF, U+FFFE, U+FFFF. */
+static bool is_special(const char *p)
+{
+    unsigned char a = (unsigned char)p[0], b = (unsigned char)p[1], c = b ? (unsigned char)p[2] : 0;
+
+    return (a == 0xC2 && b < 0xA0) || (a == 0xE2 && b == 0x80 && (c == 0xA8 || c == 0xA9)) ||
+           (a == 0xEF && b == 0xBB && c == 0xBF) || (a == 0xEF && b == 0xBF && c >= 0xBE);
+}
+
 /* A string without escapes but \" and \\ and without control characters; anything else is libyaml's. */
 static struct yaml_node *read_string(struct reading *r)
 {
@@ -62,7 +71,8 @@ static struct yaml_node *read_string(struct reading *r)
     size_t len = 0;
     char *text;
 
-    while (p < r->end && *p != '"' && (unsigned char)*p >= 0x20 && *p != 0x7F)
+    while (p < r->end && *p != '"' && (unsigned char)*p >= 0x20 && *p != 0x7F &&
+           !((unsigned char)*p >= 0xC2 && r->end - p > 2 && is_special(p)))
         p += *p == '\\' ? 2 : 1;
     if (p >= r->end || *p != '"' || !node || !(text = r->alloc(r->arg, (size_t)(p - start) + 1)))
         return NULL;

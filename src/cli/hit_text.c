@@ -76,7 +76,7 @@ void hit_text_add(struct buf *out, const char *indent, const struct judged_text 
                  hit->field == FIELD_TEXT ? "" : " of CloudCustomData");
         if (is_inside(hit, field))
             shown_text_add(out, (struct span){field.data + hit->start, hit->end - hit->start});
-        buf_addf(out, "\", %s \"", hit->list ? "term" : "expression");
+        buf_addf(out, "\", %s \"", hit->list ? "term" : "by");
         shown_text_add(out, hit->term);
         buf_addf(out, "\", folding %s", hit->folding);
     }
@@ -87,6 +87,10 @@ void hit_text_explain(struct buf *out, const char *indent, const struct explanat
 {
     if (!e->found) {
         buf_addf(out, "%s(these rules do not find it by itself)\n", indent);
+        return;
+    }
+    if (e->detected) {
+        buf_addf(out, "%slinks and contact data are found in all their forms, without a folding\n", indent);
         return;
     }
     buf_addf(out, "%sas written: \"", indent);
@@ -103,6 +107,7 @@ void hit_explanation_json(struct buf *out, const struct explanation *e)
 {
     buf_add_char(out, '{');
     json_add_member_bool(out, "found", e->found);
+    json_add_member_bool(out, "detected", e->detected);
     json_add_member_span(out, "from", e->plain);
     json_add_key(out, "steps");
     buf_add_char(out, '[');

@@ -33,9 +33,13 @@ struct evading {
 /* Whether something other than an allow rule found it. */
 static bool is_found(const struct verdict *v)
 {
-    for (size_t i = 0; i < v->hit_count; i++)
-        if (v->hits[i].state != HIT_ALLOW && v->hits[i].state != HIT_ALLOWED && !hit_is_measure(&v->hits[i]))
+    for (size_t i = 0; i < v->hit_count; i++) {
+        const struct hit *hit = &v->hits[i];
+        bool allows = hit->action == ACTION_ALLOW && !hit->scorecard;
+
+        if (!allows && hit->state != HIT_ALLOWED && !hit_is_measure(hit))
             return true;
+    }
     return v->action != ACTION_ALLOW;
 }
 

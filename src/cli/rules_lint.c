@@ -11,7 +11,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { SHOWN = 30 }; /* findings of one kind that people are shown */
+enum { SHOWN = 30 }; /* findings of one kind, and terms with their hits, that people are shown */
 
 struct linting {
     const struct cli *cli;
@@ -153,6 +153,38 @@ static void finding_text(const struct lint_finding *f, struct buf *out)
     buf_release(&words);
 }
 
+static int by_hits(const void *a, const void *b)
+{
+    const struct lint_hits *x = a, *y = b;
+
+    return x->hits != y->hits ? (x->hits < y->hits) - (x->hits > y->hits) : by_list_and_term(a, b);
+}
+
+/* The most hit ones; a copy is sorted, for lint_traffic_of() wants the order of names. */
+static void term_hits_text(const struct linting *l, struct buf *out)
+{
+    size_t count = l->options.traffic_count;
+    struct lint_hits *sorted = calloc(count + 1, sizeof(*sorted));
+
+    if (!sorted) {
+        out->failed = true;
+        return;
+    }
+    if (count > 0)
+        memcpy(sorted, l->traffic, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), by_hits);
+    buf_addf(out, "\n%8s  what was hit in the traffic looked at\n", "hits");
+    for (size_t i = 0; i < count && i < SHOWN; i++) {
+        buf_addf(out, "%8" PRIu64 "  %s%s", sorted[i].hits, sorted[i].list ? sorted[i].list : "",
+                 sorted[i].list ? ": " : "");
+        shown_text_add(out, sorted[i].term);
+        buf_add_char(out, '\n');
+    }
+    if (count > SHOWN)
+        buf_addf(out, "%8s  and %zu more\n", "", count - SHOWN);
+    free(sorted);
+}
+
 static void print_text(const struct linting *l, struct buf *out)
 {
     const struct lint_finding *findings;
@@ -168,6 +200,8 @@ static void print_text(const struct linting *l, struct buf *out)
     }
     if (count == 0)
         buf_add_text(out, "nothing found\n");
+    if (l->options.has_traffic)
+        term_hits_text(l, out);
 }
 
 static void finding_json(const struct lint_finding *f, struct buf *out)

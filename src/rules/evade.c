@@ -392,22 +392,42 @@ static void make_homophones(struct maker *m)
     substitute(m);
 }
 
-/* A word of which nothing but signs is left would be no word any more: the first letter stays, and of a Latin word the
- * last one too. */
+/* The term with the hidden letters, or one of them alone, or every so many-th, replaced by a sign. */
+static void hide(struct maker *m, const char *sign, const bool *hidden, size_t only, size_t every)
+{
+    size_t seen = 0;
+
+    for (size_t i = 0; i < m->count; i++) {
+        bool turn = hidden[i] && seen++ % every == 0;
+
+        if (turn && (only == m->count || only == i))
+            buf_add_text(&m->text, sign);
+        else
+            add_char(&m->text, m->chars[i]);
+    }
+    done(m);
+}
+
+/* People hide as much of a word as still lets it be read: the first letter stays, and of a Latin word the last one; of
+ * the others one alone is hidden, or all of them when they are no more than half, or every second one. */
 static void make_censored(struct maker *m)
 {
-    static const struct forms signs = {{"*", "#", "_", "＊", "●", "○", "x"}, 7};
-    size_t last = m->count > 2 && is_latin(m, m->count - 1) ? m->count - 1 : m->count;
+    static const struct forms signs = {{"*", "#", "_", "＊", "●", "○"}, 6};
+    size_t last = m->count > 2 && is_latin(m, m->count - 1) ? m->count - 1 : m->count, letters = 0, inner = 0;
+    bool hidden[EVADE_MAX_CHARACTERS] = {false};
 
-    for (size_t i = 1; i < last; i++)
-        if (is_letter(m, i))
-            m->forms[i] = signs;
+    for (size_t i = 0; i < m->count; i++)
+        letters += is_letter(m, i);
+    for (size_t i = 1; i < last; i++) {
+        hidden[i] = is_letter(m, i);
+        inner += hidden[i];
+    }
     for (size_t k = 0; k < signs.count; k++)
-        for (size_t i = 1; i < last; i++)
-            if (m->forms[i].count > 0)
-                put_forms(m, k, i);
-    for (size_t k = 0; k < signs.count; k++)
-        put_forms(m, k, m->count);
+        for (size_t only = 1; only < last; only++)
+            if (hidden[only])
+                hide(m, signs.items[k], hidden, only, 1);
+    for (size_t k = 0; k < signs.count && inner > 1; k++)
+        hide(m, signs.items[k], hidden, m->count, inner * 2 <= letters ? 1 : 2);
 }
 
 /* The whole term, cut before each character in turn. */

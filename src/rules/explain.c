@@ -48,11 +48,22 @@ const struct condition *rule_find_expression(const struct rule *rule, struct spa
     return rule->match ? find_expression(rule->match, expression) : NULL;
 }
 
+static bool detects(const struct condition *c)
+{
+    if (c->kind == CONDITION_LINKS || c->kind == CONDITION_CONTACT)
+        return true;
+    for (size_t i = 0; i < c->part_count; i++)
+        if (detects(c->parts[i]))
+            return true;
+    return false;
+}
+
 /* What the hit is a match of, and the folding it was compared in. */
 struct origin {
     const struct rule_document *doc;
     const struct term_list *list; /* or */
     const struct condition *expression;
+    bool detected;
     struct span term;
     struct fold_spec folding;
 };
@@ -72,7 +83,8 @@ static bool find_origin(struct origin *o, const struct rule_document *doc, const
     o->expression = rule ? rule_find_expression(rule, hit->term) : NULL;
     if (o->expression)
         o->folding = o->expression->folding;
-    return o->expression != NULL;
+    o->detected = rule && !o->expression && rule->match && detects(rule->match);
+    return o->expression || o->detected;
 }
 
 static int compile(struct ruleset **out, const struct origin *o, const struct fold_spec *folding, struct err *err)
@@ -180,18 +192,25 @@ static bool holds_text(struct span text, struct span part)
     return part.len > 0 && memmem(text.data, text.len, part.data, part.len) != NULL;
 }
 
-/* In which of the two readings of signs the term is found (folding.h); the plain one for an expression. */
+/* In which reading of signs the term is found (folding.h); the plain one when that says nothing: for an expression, or
+ * a term that is found by its reading. */
 static enum folding_reading reading_of(const struct origin *o, const struct fold_spec *spec, struct span text)
 {
-    struct buf term = BUF_INIT, plain = BUF_INIT, turned = BUF_INIT;
-    bool turns = o->list && fold_spec_has_units(spec) && fold(o, spec, READING_PLAIN, o->term, &term) == 0 &&
-                 fold(o, spec, READING_PLAIN, text, &plain) == 0 && fold(o, spec, READING_TURNED, text, &turned) == 0 &&
-                 !holds_text(buf_span(&plain), buf_span(&term)) && holds_text(buf_span(&turned), buf_span(&term));
+    enum folding_reading found = READING_PLAIN;
+    struct buf term = BUF_INIT, folded = BUF_INIT;
+    bool looking = o->list && fold_spec_has_units(spec) && fold(o, spec, READING_PLAIN, o->term, &term) == 0;
 
+    for (int reading = READING_PLAIN; reading < FOLDING_READINGS && looking; reading++) {
+        buf_reset(&folded);
+        if (fold(o, spec, (enum folding_reading)reading, text, &folded) == 0 &&
+            holds_text(buf_span(&folded), buf_span(&term))) {
+            found = (enum folding_reading)reading;
+            looking = false;
+        }
+    }
     buf_release(&term);
-    buf_release(&plain);
-    buf_release(&turned);
-    return turns ? READING_TURNED : READING_PLAIN;
+    buf_release(&folded);
+    return found;
 }
 
 static int add_stage(struct explanation *out, const struct origin *o, const char *step, const struct fold_spec *spec,
@@ -266,6 +285,11 @@ int explain_hit(struct explanation *out, const struct rule_document *doc, const 
     *out = (struct explanation){0};
     if (hit->start >= hit->end || hit->end > field.len || !find_origin(&search.origin, doc, hit))
         return 0;
+    if (search.origin.detected) {
+        out->found = out->detected = true;
+        out->plain = surroundings(field, hit->start, hit->end);
+        return 0;
+    }
     search.judge = judge_new();
     if (!search.judge)
         return err_set(err, ERR_FAILED, "out of memory");

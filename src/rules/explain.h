@@ -18,7 +18,8 @@ struct explain_stage {
 
 struct explanation {
     bool found; /* false: the rules as given do not make this hit, or its list is not among them; nothing else is set */
-    struct span plain;                           /* the surroundings as they are; borrowed from the field */
+    bool detected;     /* links and contact data: found without a folding, by detectors of their own; no stages */
+    struct span plain; /* the surroundings as they are; borrowed from the field */
     struct explain_stage stages[EXPLAIN_STAGES]; /* of the steps it took, in their order */
     size_t stage_count;
     struct buf unescaped; /* plain, as its reader sees it */

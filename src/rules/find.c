@@ -36,8 +36,8 @@ void finder_release(struct finder *f)
     folded_release(&f->joined_folded);
     buf_release(&f->joined);
     units_release(&f->units);
-    detector_scratch_release(&f->detecting);
     censored_scratch_release(&f->censored);
+    detector_scratch_release(&f->detecting);
     free(f->leaves);
     free(f->matches);
     *f = (struct finder){0};
@@ -61,8 +61,8 @@ void finder_reset(struct finder *f, const struct ruleset *set)
     if (f->joined.cap > FIND_KEEP_JOINED)
         buf_release(&f->joined);
     units_trim(&f->units);
-    detector_scratch_trim(&f->detecting);
     censored_scratch_trim(&f->censored);
+    detector_scratch_trim(&f->detecting);
 }
 
 static int compare_u32(uint32_t a, uint32_t b)

@@ -35,8 +35,8 @@ struct finder {
     struct folded joined_folded;
     bool is_joined;
     struct units units;
-    struct detector_scratch detecting;
     struct censored_scratch censored;
+    struct detector_scratch detecting;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */
     size_t match_count, match_cap;

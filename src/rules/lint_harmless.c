@@ -37,7 +37,7 @@ static void add_harm(struct lint *l, struct harms *h, const struct harm *harm)
     h->items[h->count++] = *harm;
 }
 
-/* Shadow rules count: they are there to be judged by their hits. */
+/* Shadow rules count: they are there to be judged by their hits. Points that reach no threshold do no harm. */
 static void note_harm(struct lint *l, const struct verdict *v, void *arg)
 {
     struct harms *h = arg;
@@ -47,7 +47,8 @@ static void note_harm(struct lint *l, const struct verdict *v, void *arg)
         const struct hit *hit = &v->hits[i];
         struct harm harm = {hit->rule, hit->list, hit->term, h->text, {NULL, 0}, h->number};
 
-        if ((hit->state != HIT_COUNTED && hit->state != HIT_SHADOW) || hit->field != FIELD_TEXT)
+        if ((hit->state != HIT_COUNTED && hit->state != HIT_SHADOW) || hit->field != FIELD_TEXT ||
+            hit->action == ACTION_ALLOW)
             continue;
         if (hit->start < hit->end && hit->end <= h->text.len)
             harm.matched = (struct span){h->text.data + hit->start, hit->end - hit->start};

@@ -273,8 +273,12 @@ static void note_other_rule(struct lint *l, const struct verdict *v, void *arg)
     bool *found = arg;
 
     (void)l;
-    for (size_t i = 0; i < v->hit_count; i++)
-        *found = *found || (v->hits[i].action != ACTION_ALLOW && v->hits[i].start < v->hits[i].end);
+    for (size_t i = 0; i < v->hit_count; i++) {
+        const struct hit *hit = &v->hits[i];
+        bool allows = hit->action == ACTION_ALLOW && !hit->scorecard;
+
+        *found = *found || (!allows && hit->start < hit->end);
+    }
 }
 
 struct allowing { /* an allow rule being looked at */

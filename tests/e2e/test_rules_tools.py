@@ -69,7 +69,8 @@ class Why(Stored):
                 before("buy buy buy", group="why-5", sender="admin-7"), before("hello", group="why-6"),
                 before("13800138000", group="why-7") | {"CallbackCommand": after(cls.sent)["CallbackCommand"],
                                                         "MsgSeq": 4, "MsgTime": int(time.time())},
-                before("newest", group="why-1", sender="ann")]
+                before("newest", group="why-1", sender="ann"), b'{"CallbackCommand":"Group.CallbackBeforeSendMsg",',
+                {"CallbackCommand": "Group.CallbackAfterRecallMsg", "GroupId": "why-8", "MsgSeqList": [{"MsgSeq": 5}]}]
 
     def why(self, *arguments, status=0):
         done = self.service.cli("rules", "why", *arguments, "--json")
@@ -162,6 +163,14 @@ class Why(Stored):
         self.assertEqual((told["today"]["revision"], told["today"]["verdict"], told["today"]["rule"]),
                          (2, "reject", "coarse"))
         self.publish(RULES)
+
+    def test_what_was_not_judged(self):
+        unreadable = self.event("fault IS NOT NULL")
+        told = self.why(unreadable)
+        self.assertIn("body: ", told["fault"])
+        self.assertNotIn("again", told)
+        self.assertIn("because the body could not be read: body: ", self.service.cli_ok("rules", "why", unreadable))
+        self.assertIn("not judged, only stored", self.service.cli_ok("rules", "why", self.event("group_id = 'why-8'")))
 
     def test_what_is_not_there(self):
         for words, said in ((("00000000-0000-8000-8000-000000000000",), "no such event"),
@@ -333,6 +342,8 @@ class Lint(Stored):
         never = {f["term"] for f in told["findings"] if f["kind"] == "never_hit"}
         self.assertEqual(never, {"casino night", "赌场", "坏蛋"})
         self.assertGreater(told["harmless_texts"], 0)
+        words = self.service.cli_ok("rules", "lint", "--traffic", "1d")
+        self.assertIn("\n       3  coarse-words: darn\n       1  harmless-names: darn tough socks\n", words)
 
     def test_files_need_no_database(self):
         folder = Folder(self).path

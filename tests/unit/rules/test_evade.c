@@ -110,7 +110,8 @@ static void known_members(void **state)
         {"傻瓜", "initials", "sg"},
         {"傻瓜", "initials", "傻g"},
         {"瓜", "homophones", "刮"},
-        {"idiot", "censored", "i***t"},
+        {"idiot", "censored", "i*i*t"},
+        {"darn", "censored", "d**n"},
         {"idiot", "censored", "id*ot"},
         {"傻瓜", "censored", "傻*"},
     };

@@ -101,6 +101,46 @@ static void steps_of_expressions(void **state)
     rule_document_free(doc);
 }
 
+/* The operator's tables, JSON escapes, and a sign that is read as a letter in one place and as noise in another. */
+static void other_stages(void **state)
+{
+    static const struct {
+        const char *text, *stages;
+    } also[] = {
+        {"弓虫人", "tables=强人"},
+        {"cas\\u0069no", "escapes=casino"},
+        {"c@s!no", "leet=casino"},
+        {"c!a!s!i!n!o", "separators=casino"},
+    };
+    struct rule_document *doc =
+        document_of("- table: slang\n  map: { \"弓虫\": \"强\" }\n- list: words\n  folding: [all]\n  tables: [slang]\n"
+                    "  terms: [强人, casino]\n- rule: r\n  match: { terms: words }\n  action: mask\n");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(also) / sizeof(*also); i++)
+        explain_text(doc, also[i].text, also[i].stages);
+    rule_document_free(doc);
+}
+
+static void detected(void **state)
+{
+    struct rule_document *doc = document_of("- rule: c\n  match: { contact: any }\n  action: mask\n");
+    static const struct hit hit = {.rule = "c", .term = SPAN("phone"), .start = 5, .end = 16};
+    struct test_message m;
+    struct explanation e;
+    struct err err;
+
+    (void)state;
+    message_init(&m, COMMAND_BEFORE);
+    message_add(&m, TEXT_TEXT, "call 13800138000");
+    assert_int_equal(explain_hit(&e, doc, &hit, &m.message, NULL, &err), 0);
+    assert_true(e.found && e.detected);
+    assert_int_equal(e.stage_count, 0);
+    explanation_release(&e);
+    buf_release(&m.text);
+    rule_document_free(doc);
+}
+
 /* A hit of rules other than the document's, one of a measure, and one outside of the text. */
 static void what_is_not_found(void **state)
 {
@@ -133,9 +173,8 @@ static void what_is_not_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_of_terms),
-        cmocka_unit_test(steps_of_expressions),
-        cmocka_unit_test(what_is_not_found),
+        cmocka_unit_test(steps_of_terms), cmocka_unit_test(steps_of_expressions), cmocka_unit_test(other_stages),
+        cmocka_unit_test(detected),       cmocka_unit_test(what_is_not_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,16 @@ static const struct row rows[] = {
      "- list: words\n  boundary: any\n  terms: [ass]\n" RULE
      "- list: fine\n  terms: [first class, a bass]\n- rule: ok\n  match: { terms: fine }\n  action: allow\n",
      {{0}}},
+    {"points that reach no threshold, and points that do",
+     "- list: words\n  boundary: any\n  terms: [ass]\n- list: more\n  boundary: any\n  terms: [evening]\n"
+     "- rule: low\n  match: { terms: words }\n  score: { spam: 1 }\n"
+     "- rule: high\n  match: { terms: more }\n  score: { spam: 5 }\n- scorecard: spam\n  at: { reject: 5 }\n",
+     {{LINT_HITS_HARMLESS, "high", "more", "evening", "good evening"}}},
+    {"an allow rule for what gives points",
+     "- list: words\n  boundary: any\n  terms: [ass]\n- rule: low\n  match: { terms: words }\n  score: { spam: 1 }\n"
+     "- scorecard: spam\n  at: { reject: 5 }\n- list: fine\n  terms: [class]\n- rule: ok\n"
+     "  match: { terms: fine }\n  action: allow\n",
+     {{0}}},
     {"an expression that takes everything",
      "- rule: r\n  match: { regex: '[a-z]+' }\n  action: mask\n",
      {{LINT_HITS_MOST, "r", NULL, "[a-z]+", "good evening"}, {LINT_HITS_ONE_CHAR, "r", NULL, "[a-z]+", "a"}}},

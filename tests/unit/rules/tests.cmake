@@ -15,6 +15,7 @@ chatsluice_unit_test(rules scope)
 chatsluice_unit_test(rules scorecard)
 chatsluice_unit_test(rules history)
 chatsluice_unit_test(rules measure)
+chatsluice_unit_test(rules no_allocation)
 
 # The JSON Schema that editors use, held against the reader.
 add_test(NAME unit.rules.schema
