@@ -2,23 +2,17 @@
 
 #include "base/utf8.h"
 #include "rules/best_hits.h"
+#include "rules/cover.h"
 #include "rules/find.h"
 #include "rules/measure.h"
 #include "rules/rewrite.h"
 #include "rules/ruleset_priv.h"
 #include "rules/scope.h"
-#include "rules/sort.h"
 
 #include <stdlib.h>
 
 enum {
-    JUDGE_KEEP_RANGES = 16 * 1024,    /* memory for more is given back after the message that needed it */
     JUDGE_MAX_TEXT = 64 * 1024 * 1024 /* far above any webhook body; keeps offsets within 32 bits */
-};
-
-struct range {
-    uint32_t field, start, end;
-    uint32_t reach; /* the greatest end of this and all earlier ranges of the field */
 };
 
 /* A rule of the set, in the message being judged. */
@@ -50,8 +44,7 @@ struct judge {
     struct finder found;
     struct measurer measurer;
     const struct measure *measures; /* of the set judged by */
-    struct range *allowed;
-    size_t allowed_count, allowed_cap;
+    struct cover allowed;
     bool failed;
     struct best_hits best;
     struct rewriter rewriter;
@@ -84,7 +77,7 @@ void judge_free(struct judge *j)
         buf_release(&j->clean[i]);
     finder_release(&j->found);
     measurer_release(&j->measurer);
-    free(j->allowed);
+    cover_release(&j->allowed);
     rewriter_release(&j->rewriter);
     free(j);
 }
@@ -108,11 +101,6 @@ static bool take_set(struct judge *j, const struct ruleset *set)
     }
     j->serial = set->serial;
     return true;
-}
-
-static int compare_u32(uint32_t a, uint32_t b)
-{
-    return (a > b) - (a < b);
 }
 
 /* vectorscan and the fold want valid UTF-8. The parser gives nothing else; the command line may. */
@@ -246,36 +234,10 @@ static bool applies(const struct judge *j, uint32_t index)
     return j->rules[index].state == RULE_HOLDS && j->rules[index].enforced;
 }
 
-static void add_allowed(struct judge *j, const struct match *m)
-{
-    if (j->allowed_count == j->allowed_cap) {
-        size_t cap = j->allowed_cap ? j->allowed_cap * 2 : 64;
-        struct range *grown = realloc(j->allowed, cap * sizeof(*grown));
-
-        if (!grown) {
-            j->failed = true;
-            return;
-        }
-        j->allowed = grown;
-        j->allowed_cap = cap;
-    }
-    j->allowed[j->allowed_count++] = (struct range){m->field, m->start, m->end, 0};
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct range *x = a, *y = b;
-    int order = compare_u32(x->field, y->field);
-
-    if (!order)
-        order = compare_u32(x->start, y->start);
-    return order ? order : compare_u32(x->end, y->end);
-}
-
 /* Steps 1 and 2 of the law: allow rules see all matches. */
 static void apply_allow_rules(struct judge *j, const struct ruleset *set)
 {
-    j->allowed_count = 0;
+    cover_begin(&j->allowed);
     for (size_t c = 0; c < j->candidate_count; c++) {
         uint32_t index = j->candidates[c];
         const struct compiled_rule *rule = &set->rules[index];
@@ -288,35 +250,14 @@ static void apply_allow_rules(struct judge *j, const struct ruleset *set)
         for (size_t s = 0; s < rule->leaf_count; s++) {
             const struct leaf_found *leaf = &j->found.leaves[rule->leaves[s]];
 
-            for (uint32_t i = 0; i < leaf->count && j->counted[rule->first_slot + s] && !j->failed; i++)
-                add_allowed(j, &j->found.matches[leaf->first + i]);
+            for (uint32_t i = 0; i < leaf->count && j->counted[rule->first_slot + s] && !j->failed; i++) {
+                const struct match *m = &j->found.matches[leaf->first + i];
+
+                j->failed = !cover_add(&j->allowed, m->field, m->start, m->end);
+            }
         }
     }
-    sort_in_place(j->allowed, j->allowed_count, sizeof(*j->allowed), by_start);
-    for (size_t i = 0; i < j->allowed_count; i++) {
-        struct range *r = &j->allowed[i];
-
-        r->reach = r->end;
-        if (i && j->allowed[i - 1].field == r->field && j->allowed[i - 1].reach > r->end)
-            r->reach = j->allowed[i - 1].reach;
-    }
-}
-
-/* Whether one allow hit contains the match: of those that do not begin after it, one must reach its end. */
-static bool is_covered(const struct judge *j, const struct match *m)
-{
-    size_t low = 0, high = j->allowed_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct range *r = &j->allowed[middle];
-
-        if (r->field < m->field || (r->field == m->field && r->start <= m->start))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low && j->allowed[low - 1].field == m->field && j->allowed[low - 1].reach >= m->end;
+    cover_finish(&j->allowed);
 }
 
 /* Step 3. */
@@ -325,7 +266,7 @@ static void find_survivors(struct judge *j)
     for (size_t i = 0; i < j->found.match_count; i++) {
         struct match *m = &j->found.matches[i];
 
-        m->covered = is_covered(j, m);
+        m->covered = cover_contains(&j->allowed, m->field, m->start, m->end);
         j->found.leaves[m->leaf].surviving += !m->covered;
     }
 }
@@ -574,11 +515,6 @@ static void clean_up(struct judge *j, const struct ruleset *set)
         memset(j->scores, 0, set->scorecard_count * sizeof(*j->scores));
     }
     j->candidate_count = 0;
-    if (j->allowed_cap > JUDGE_KEEP_RANGES) {
-        free(j->allowed);
-        j->allowed = NULL;
-        j->allowed_cap = 0;
-    }
     finder_reset(&j->found, set);
 }
 

@@ -52,7 +52,8 @@
  *     share: { of: emoji, percent: 60, least: 5 }   # emoji | caps | digits | symbols | script with `scripts: [Latin]`
  *     types: [image, custom]         # the message has an element of one of these types, `unknown` among them
  *     json: { in: cloud_custom_data, path: "mod.level", one_of: ["7", 8] }   # in: cloud_custom_data | custom_element;
- *                                    # exists: true | one_of | glob | more_than.. of a whole number; path: json_path.h
+ *                                    # exists: true | one_of | glob | more_than.. of a number, where more_than: 7 is
+ *                                    # at_least: 8; path: json_path.h
  *     repeated: { times: 3, within: 60s, by: sender }          # by: sender | sender_in_room | room; 1s..1h
  *     rate: { times: 10, within: 10s, by: sender_in_room, tighten: 2 }
  *     any: [..]   all: [..]   not: { .. }

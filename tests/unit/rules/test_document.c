@@ -211,6 +211,32 @@ static void places_and_single_entries(void **state)
     rule_document_free(doc);
 }
 
+static void what_nothing_names_is_warned_of(void **state)
+{
+    struct rule_document *doc = rule_document_new();
+    struct faults faults = FAULTS_INIT;
+
+    (void)state;
+    read_into(doc, span_of("- table: used\n  map: {a: b}\n"
+                           "- table: in-regex\n  map: {a: b}\n"
+                           "- table: forgotten\n  map: {a: b}\n"
+                           "- list: used\n  tables: used\n  terms: [x]\n"
+                           "- list: forgotten\n  terms: [x]\n"
+                           "- scorecard: used-card\n  at: {flag: 1}\n"
+                           "- scorecard: forgotten-card\n  at: {flag: 1}\n"
+                           "- rule: r\n  match: {any: [{not: {terms: used}}, {regex: x, tables: [in-regex]}]}\n"
+                           "  score: {used-card: 1}\n"));
+    rule_document_warn_unused(doc, &faults);
+    assert_int_equal(faults.count, 0);
+    assert_int_equal(faults.warnings, 3);
+    assert_string_equal(buf_text(&faults.text),
+                        "text:10:3: warning: no rule names list \"forgotten\"\n"
+                        "text:5:3: warning: no list and no expression names table \"forgotten\"\n"
+                        "text:14:3: warning: no rule names scorecard \"forgotten-card\"\n");
+    faults_release(&faults);
+    rule_document_free(doc);
+}
+
 static void hostile_files_are_refused(void **state)
 {
     struct rule_document *doc = rule_document_new();
@@ -252,6 +278,7 @@ int main(void)
         cmocka_unit_test(written_rules_are_canonical_and_come_back),
         cmocka_unit_test(yaml_is_readable),
         cmocka_unit_test(places_and_single_entries),
+        cmocka_unit_test(what_nothing_names_is_warned_of),
         cmocka_unit_test(hostile_files_are_refused),
     };
 
