@@ -11,8 +11,9 @@ enum {
 
 /* One of the shapes in which a term is looked for. */
 struct shape {
-    struct span folded, written;
+    struct span folded;
     struct term_proof proof; /* of a folding with units */
+    struct symbols symbols;  /* of a term that may be censored */
     uint32_t leaf, term;
 };
 
@@ -57,18 +58,29 @@ static int by_folded(const void *a, const void *b)
     const struct shape *x = a, *y = b;
     int order = compare_found(x, y);
 
-    return order ? order : compare_bytes(x->written.data, x->written.len, y->written.data, y->written.len);
+    return order ? order : (x->term > y->term) - (x->term < y->term);
 }
 
-static int by_written(const void *a, const void *b)
+static int by_bytes(const void *a, const void *b)
 {
-    const struct shape *x = a, *y = b;
-    int order = compare_bytes(x->written.data, x->written.len, y->written.data, y->written.len);
+    const struct span *x = a, *y = b;
 
-    return order ? order : compare_found(x, y);
+    return compare_bytes(x->data, x->len, y->data, y->len);
 }
 
-static struct shape *new_shape(struct shapes *s, struct span folded, struct span written, uint32_t leaf)
+/* Sorts what is mostly in order already: a document that comes from the database or from disk is. */
+static void sort_unless_sorted(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    const char *bytes = items;
+
+    for (size_t i = 1; i < count; i++)
+        if (compare(bytes + (i - 1) * size, bytes + i * size) > 0) {
+            qsort(items, count, size, compare);
+            return;
+        }
+}
+
+static struct shape *new_shape(struct shapes *s, struct span folded, uint32_t leaf, uint32_t term)
 {
     if (s->count == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 256;
@@ -81,15 +93,15 @@ static struct shape *new_shape(struct shapes *s, struct span folded, struct span
         s->items = grown;
         s->cap = cap;
     }
-    s->items[s->count] = (struct shape){.folded = arena_span(&s->scratch, folded), .written = written, .leaf = leaf};
+    s->items[s->count] = (struct shape){.folded = arena_span(&s->scratch, folded), .leaf = leaf, .term = term};
     return &s->items[s->count++];
 }
 
 /* Keeps what stands in s->units as a shape of the term; text: NULL, or what the matcher looks for in its place. */
-static void keep_units(struct shapes *s, struct span text, struct span written, uint32_t leaf, unsigned flags)
+static void keep_units(struct shapes *s, struct span text, uint32_t leaf, uint32_t term, unsigned flags)
 {
     enum term_boundary boundary = s->c->origins[leaf].list->boundary;
-    struct shape *shape = new_shape(s, text, written, leaf);
+    struct shape *shape = new_shape(s, text, leaf, term);
 
     if (shape && !term_proof_make(s->own->folding, &s->units, boundary, flags, s->c->arena, &shape->proof))
         s->c->arena->failed = true;
@@ -139,7 +151,7 @@ static bool fold_units(struct shapes *s, struct span text, bool each)
 }
 
 /* lü is also written lu: the same term with u for each v of its syllables. */
-static void keep_umlauts(struct shapes *s, struct span written, uint32_t leaf)
+static void keep_umlauts(struct shapes *s, uint32_t leaf, uint32_t term)
 {
     struct buf text = BUF_INIT;
     bool any = false;
@@ -154,56 +166,76 @@ static void keep_umlauts(struct shapes *s, struct span written, uint32_t leaf)
         }
     }
     if (any)
-        keep_units(s, buf_span(&text), written, leaf, 0);
+        keep_units(s, buf_span(&text), leaf, term, 0);
     buf_release(&text);
 }
 
 /* All shapes of a term in a folding with units. False: it folds to nothing. */
-static bool shape_term(struct shapes *s, struct span term, uint32_t leaf)
+static bool shape_term(struct shapes *s, struct span text, uint32_t leaf, uint32_t term)
 {
     unsigned steps = folding_steps(s->own->folding);
     bool twice = false;
 
-    if (!fold_units(s, term, false))
+    if (!fold_units(s, text, false))
         return true;
     if (s->units.text.len == 0)
         return false;
     for (size_t i = 0; i < s->units.count; i++)
         twice = twice || s->units.items[i].times > 1;
-    keep_units(s, s->units.text, term, leaf, 0);
+    keep_units(s, s->units.text, leaf, term, 0);
+    if ((steps & FOLD_CENSORED) && !s->c->arena->failed)
+        s->items[s->count - 1].symbols = censored_symbols(s->own->folding, &s->units, s->c->arena);
     if (steps & FOLD_PINYIN)
-        keep_umlauts(s, term, leaf);
-    if (twice && fold_units(s, term, true))
-        keep_units(s, s->units.text, term, leaf, 0);
+        keep_umlauts(s, leaf, term);
+    if (twice && fold_units(s, text, true))
+        keep_units(s, s->units.text, leaf, term, 0);
     if (steps & FOLD_INITIALS) {
         struct buf initials = BUF_INIT;
 
-        if (fold_text(&s->folded, FOLD_BASE, term) == 0 && initials_of(s->folded.text, &initials) &&
+        if (fold_text(&s->folded, FOLD_BASE, text) == 0 && initials_of(s->folded.text, &initials) &&
             fold_units(s, buf_span(&initials), false) && can_be_initials(s->units.text))
-            keep_units(s, s->units.text, term, leaf, TERM_INITIALS);
+            keep_units(s, s->units.text, leaf, term, TERM_INITIALS);
         buf_release(&initials);
     }
     return true;
 }
 
-static void shape_terms(struct shapes *s, uint32_t leaf)
+static void shape_terms(struct shapes *s, uint32_t leaf, const struct span *terms, size_t count)
 {
     struct compiler *c = s->c;
     const struct leaf_origin *origin = &c->origins[leaf];
     const struct term_list *list = origin->list;
 
-    for (size_t i = 0; i < list->term_count && !c->arena->failed; i++) {
+    for (uint32_t i = 0; i < count && !c->arena->failed; i++) {
         if (s->own->folding) {
-            if (!shape_term(s, list->terms[i], leaf))
+            if (!shape_term(s, terms[i], leaf, i))
                 faults_add(c->faults, origin->source, list->place.line, list->place.column,
-                           "term number %zu of list \"%s\" folds to nothing and would match everywhere; remove it",
-                           i + 1, list->name);
-        } else if (fold_text(&s->folded, list->folding.steps, list->terms[i]) < 0) {
+                           "the term \"%.*s\" of list \"%s\" folds to nothing and would match everywhere; remove it",
+                           (int)terms[i].len, terms[i].data, list->name);
+        } else if (fold_text(&s->folded, list->folding.steps, terms[i]) < 0) {
             c->arena->failed = true;
         } else if (s->folded.text.len) { /* else a fault since the document was read */
-            new_shape(s, s->folded.text, list->terms[i], leaf);
+            new_shape(s, s->folded.text, leaf, i);
         }
     }
+}
+
+/* How many terms of a list are looked for in some shape. */
+static size_t count_terms(struct shapes *s, size_t first, size_t most)
+{
+    bool *seen = calloc(most + 1, sizeof(*seen));
+    size_t count = 0;
+
+    if (!seen) {
+        s->c->arena->failed = true;
+        return 0;
+    }
+    for (size_t i = first; i < s->count; i++) {
+        count += !seen[s->items[i].term];
+        seen[s->items[i].term] = true;
+    }
+    free(seen);
+    return count;
 }
 
 /* The terms of a list in all their shapes, each shape once (of terms that fold alike the smallest stands for all), so
@@ -211,28 +243,27 @@ static void shape_terms(struct shapes *s, uint32_t leaf)
 static void fold_terms(struct shapes *s, uint32_t leaf)
 {
     struct compiler *c = s->c;
-    size_t first = s->count, unique = first, terms_used = 0;
-    struct span *terms;
+    const struct term_list *list = c->origins[leaf].list;
+    size_t first = s->count, unique = first;
+    struct span *terms = arena_array(c->arena, list->term_count, sizeof(*terms));
 
-    shape_terms(s, leaf);
+    for (size_t i = 0; i < list->term_count && terms; i++)
+        terms[i] = arena_span(c->arena, list->terms[i]);
+    if (c->arena->failed)
+        return;
+    sort_unless_sorted(terms, list->term_count, sizeof(*terms), by_bytes);
+    shape_terms(s, leaf, terms, list->term_count);
     if (s->scratch.failed)
         c->arena->failed = true;
     if (c->arena->failed)
         return;
-    qsort(s->items + first, s->count - first, sizeof(*s->items), by_folded);
+    sort_unless_sorted(s->items + first, s->count - first, sizeof(*s->items), by_folded);
     for (size_t i = first; i < s->count; i++)
         if (unique == first || compare_found(&s->items[i], &s->items[unique - 1]) != 0)
             s->items[unique++] = s->items[i];
     s->count = unique;
-    qsort(s->items + first, s->count - first, sizeof(*s->items), by_written);
-    terms = arena_array(c->arena, s->count - first, sizeof(*terms));
-    for (size_t i = first; i < s->count && terms; i++) {
-        if (!terms_used || !span_equal(s->items[i].written, s->items[i - 1].written))
-            terms[terms_used++] = arena_span(c->arena, s->items[i].written);
-        s->items[i].term = (uint32_t)(terms_used - 1);
-    }
     c->set->leaves[leaf].terms = terms;
-    c->set->term_count += terms_used;
+    c->set->term_count += count_terms(s, first, list->term_count);
 }
 
 /* All leaves of a folding: their terms in shapes, then each expression. */
@@ -244,7 +275,7 @@ static void gather_shapes(struct shapes *s, uint32_t folding)
         if (set->leaves[i].folding != folding || set->leaves[i].detector)
             continue;
         if (set->leaves[i].expression)
-            new_shape(s, span_of(set->leaves[i].expression), (struct span){NULL, 0}, i);
+            new_shape(s, span_of(set->leaves[i].expression), i, 0);
         else
             fold_terms(s, i);
     }
@@ -270,6 +301,25 @@ static bool make_patterns(struct compiler *c, const struct shapes *s, struct set
     }
     own->patterns = refs;
     own->proofs = proofs;
+    return true;
+}
+
+/* The terms of a folding that may be censored. */
+static bool make_censored(struct compiler *c, const struct shapes *s, struct set_folding *own)
+{
+    struct censored *censored = &own->censored;
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        count += s->items[i].symbols.count > 0;
+    censored->terms = arena_array(c->arena, count, sizeof(*censored->terms));
+    if (!censored->terms)
+        return false;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->items[i].symbols.count)
+            censored->terms[censored->count++] =
+                (struct censored_term){s->items[i].symbols, (uint32_t)i, s->items[i].proof.boundary};
+    censored_sort(censored);
     return true;
 }
 
@@ -326,7 +376,7 @@ static void compile_folding(struct compiler *c, uint32_t folding, const char *ca
     if (c->arena->failed || !s.count || c->faults->count != faults)
         goto out;
     patterns = calloc(s.count, sizeof(*patterns));
-    if (make_patterns(c, &s, own, patterns))
+    if (make_patterns(c, &s, own, patterns) && (!(own->spec.steps & FOLD_CENSORED) || make_censored(c, &s, own)))
         compile_matcher(c, own, patterns, s.count, cache_directory);
     else
         c->arena->failed = true;

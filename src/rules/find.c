@@ -37,6 +37,7 @@ void finder_release(struct finder *f)
     buf_release(&f->joined);
     units_release(&f->units);
     detector_scratch_release(&f->detecting);
+    censored_scratch_release(&f->censored);
     free(f->leaves);
     free(f->matches);
     *f = (struct finder){0};
@@ -61,6 +62,7 @@ void finder_reset(struct finder *f, const struct ruleset *set)
         buf_release(&f->joined);
     units_trim(&f->units);
     detector_scratch_trim(&f->detecting);
+    censored_scratch_trim(&f->censored);
 }
 
 static int compare_u32(uint32_t a, uint32_t b)
@@ -172,18 +174,37 @@ static const struct folded *base_text(struct finder *f, unsigned steps, struct s
     return &f->folded[i];
 }
 
-static int scan_units(struct finding *now)
+/* A censored term, already proved. */
+static bool on_censored(void *arg, uint32_t pattern, size_t first, size_t last)
+{
+    struct finding *now = arg;
+    const struct unit *items = now->f->units.items;
+    struct pattern_ref ref = now->folding->patterns[pattern];
+    struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
+
+    return place_match(now, items[first].start, items[last - 1].end, &m) ? add_match(now, m) : true;
+}
+
+static int scan_reading(struct finding *now, enum folding_reading reading)
 {
     struct finder *f = now->f;
-    int r = 0;
+    int r = folding_apply(now->folding->folding, reading, now->base, &f->units);
 
-    for (int reading = 0; reading < FOLDING_READINGS && r == 0; reading++) {
-        if (reading == READING_TURNED && !f->units.turns)
-            break;
-        r = folding_apply(now->folding->folding, (enum folding_reading)reading, now->base, &f->units);
-        if (r == 0)
-            r = matcher_scan(now->folding->matcher, f->scratch, f->units.text, on_candidate, now);
-    }
+    if (r == 0 && reading == READING_HIDDEN)
+        return censored_find(&now->folding->censored, now->folding->folding, now->base, &f->units, &f->censored,
+                             on_censored, now);
+    return r < 0 ? r : matcher_scan(now->folding->matcher, f->scratch, f->units.text, on_candidate, now);
+}
+
+static int scan_units(struct finding *now)
+{
+    int r = scan_reading(now, READING_PLAIN);
+    bool turns = now->f->units.turns, hides = now->f->units.hides && now->folding->censored.count;
+
+    if (r == 0 && turns)
+        r = scan_reading(now, READING_TURNED);
+    if (r == 0 && hides)
+        r = scan_reading(now, READING_HIDDEN);
     return r;
 }
 

@@ -36,6 +36,7 @@ struct finder {
     bool is_joined;
     struct units units;
     struct detector_scratch detecting;
+    struct censored_scratch censored;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */
     size_t match_count, match_cap;

@@ -18,8 +18,7 @@ struct replacement {
 
 struct folding {
     unsigned steps;
-    struct folding_table tables[FOLDING_READINGS];
-    bool one_reading; /* no character has two: the second table is not there */
+    struct folding_table tables[FOLDING_READINGS]; /* one without entries says what the plain one says */
     struct replacement *replacements;
     size_t replacement_count, longest;
     struct buf replacement_text;
@@ -155,11 +154,12 @@ struct folding *folding_new(const struct fold_spec *spec, const struct fold_tabl
     if (!folding_table_build(&f->tables[READING_PLAIN], f->steps, READING_PLAIN) ||
         (f->tables[READING_PLAIN].turns &&
          !folding_table_build(&f->tables[READING_TURNED], f->steps, READING_TURNED)) ||
+        ((f->steps & FOLD_CENSORED) && (f->steps & FOLD_SEPARATORS) &&
+         !folding_table_build(&f->tables[READING_HIDDEN], f->steps, READING_HIDDEN)) ||
         !take_tables(f, spec, tables, table_count)) {
         folding_free(f);
         return NULL;
     }
-    f->one_reading = !f->tables[READING_PLAIN].turns;
     return f;
 }
 
@@ -184,6 +184,13 @@ uint32_t folding_own(const struct folding *f, uint32_t han)
     uint32_t plain = f->steps & FOLD_SIMPLIFIED ? fold_pairs_find(&fold_data_simplified, han) : 0;
 
     return plain ? plain : han;
+}
+
+uint32_t folding_reading_of(const struct folding *f, uint32_t han)
+{
+    uint32_t syllable = fold_pairs_find(&fold_data_readings, han);
+
+    return syllable ? syllable : fold_pairs_find(&fold_data_readings, folding_own(f, han));
 }
 
 const char *folding_syllable(uint32_t han)
@@ -297,7 +304,7 @@ static void put_gap(struct pass *w, uint32_t entry, enum entry_does does)
         w->out->hides = w->out->hides || w->was_letter;
     }
     if (does == DOES_BLANK)
-        w->was_letter = w->sign_turns = w->hides = false;
+        w->was_letter = false;
 }
 
 /* Without separators, noise at the end of a message is kept as it stands; behind it, a term may go on. */
@@ -474,7 +481,7 @@ int folding_apply(const struct folding *f, enum folding_reading reading, const s
 {
     struct pass w = {
         .f = f,
-        .table = &f->tables[f->one_reading ? READING_PLAIN : reading],
+        .table = &f->tables[f->tables[reading].entries ? reading : READING_PLAIN],
         .text = base->text,
         .out = units,
         .words = unicode_tables()->word,

@@ -70,7 +70,12 @@ struct units {
 
 #define UNITS_INIT ((struct units){0})
 
-enum folding_reading { READING_PLAIN, READING_TURNED, FOLDING_READINGS };
+enum folding_reading {
+    READING_PLAIN,
+    READING_TURNED,
+    READING_HIDDEN, /* as plain, but hiding signs stand (UNIT_HIDES) even where separators are dropped */
+    FOLDING_READINGS
+};
 
 struct folding;
 
@@ -85,6 +90,8 @@ struct folding *folding_new(const struct fold_spec *spec, const struct fold_tabl
 void folding_free(struct folding *f); /* NULL is fine */
 unsigned folding_steps(const struct folding *f);
 uint32_t folding_own(const struct folding *f, uint32_t han); /* the character that stands for it: by "simplified" */
+uint32_t folding_reading_of(const struct folding *f,
+                            uint32_t han); /* the same for those that are read alike; 0: none */
 /* The reading of a Han character, toneless; NULL: none is known. */
 const char *folding_syllable(uint32_t han);
 

@@ -97,12 +97,13 @@ static bool is_hiding(uint32_t c)
 static uint32_t noise_entry(const struct composing *w, uint32_t c, unsigned word)
 {
     enum entry_does does = DOES_STAND;
+    bool stands = w->reading == READING_HIDDEN && is_hiding(c);
 
     if ((w->steps & FOLD_SPLIT) && c == MESSAGE_END)
         return entry_of(0, UNIT_OTHER, DOES_END);
     if ((w->steps & FOLD_PINYIN) && (c == '\'' || c == 0x2019)) /* parts syllables: xi'an */
         does = DOES_PAUSE;
-    if (w->steps & FOLD_SEPARATORS)
+    if ((w->steps & FOLD_SEPARATORS) && !stands)
         does = word & WORD_BLANK ? DOES_BLANK : word & WORD_PAUSE ? DOES_PAUSE : DOES_SYMBOL;
     return entry_of(0, UNIT_OTHER, does);
 }
@@ -126,7 +127,7 @@ static char sign_of(const struct composing *w, uint32_t x, bool *turns, bool *no
             letter = leet[i].letter == 'l' ? 'i' : leet[i].letter;
         if (letter && leet[i].is_noise_too && (w->steps & FOLD_SEPARATORS)) {
             *turns = true;
-            *noise = w->reading == READING_PLAIN;
+            *noise = w->reading != READING_TURNED;
         }
     }
     return letter;

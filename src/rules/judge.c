@@ -526,7 +526,7 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
     finder_run(&j->found, set, file->circumstances, file->fields);
     if (j->found.failed)
         return false;
-    if (!j->found.match_count && !set->any_holds_without_match)
+    if (!j->found.match_count && !j->found.too_many && !set->any_holds_without_match)
         return true;
     gather_candidates(j, set, file);
     apply_allow_rules(j, set);

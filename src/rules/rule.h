@@ -297,6 +297,9 @@ void rule_document_free(struct rule_document *doc); /* NULL is fine */
  * suggestion, wrong kind, duplicate name, missing list, bad code...) goes to *faults as file:line:column. 0, or
  * ERR_USAGE if there was any. rule_document_check() looks at what only the whole can show: lists, tables and scorecards
  * that no file defines, duplicate names over files. */
+/* What was read, checked and compiled before, and kept where nobody else writes, need not have each expression tried
+ * by itself: the compiler finds out anyway. To be called before reading. */
+void rule_document_trust(struct rule_document *doc);
 int rule_document_read_file(struct rule_document *doc, const char *path, struct faults *faults);
 int rule_document_read_text(struct rule_document *doc, const char *source, struct span text, struct faults *faults);
 int rule_document_check(const struct rule_document *doc, struct faults *faults);

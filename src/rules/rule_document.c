@@ -26,6 +26,11 @@ size_t rule_document_rules(const struct rule_document *doc, const struct rule *c
     return doc->rule_count;
 }
 
+void rule_document_trust(struct rule_document *doc)
+{
+    doc->trusted = true;
+}
+
 size_t rule_document_lists(const struct rule_document *doc, const struct term_list *const **lists)
 {
     *lists = doc->lists;

@@ -29,6 +29,7 @@ struct scorecard_entry {
 
 struct rule_document {
     struct arena arena;
+    bool trusted; /* see rule_document_trust() */
     const struct rule **rules;
     const struct term_list **lists;
     const struct fold_table **tables;

@@ -9,6 +9,7 @@
 #define CHATSLUICE_RULES_RULESET_PRIV_H
 
 #include "rules/arena.h"
+#include "rules/censored.h"
 #include "rules/fold.h"
 #include "rules/matcher.h"
 #include "rules/proof.h"
@@ -76,6 +77,7 @@ struct set_folding { /* all that is scanned in one pass */
     struct folding *folding; /* NULL: the base text is all that is needed */
     struct matcher *matcher; /* NULL: nothing to find */
     const struct pattern_ref *patterns;
+    struct censored censored;        /* its terms, with FOLD_CENSORED */
     const struct term_proof *proofs; /* by pattern; of expressions empty. NULL without folding */
 };
 

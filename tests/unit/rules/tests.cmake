@@ -1,6 +1,7 @@
 # chatsluice_unit_test(rules <story>) for each tests/unit/rules/test_<story>.c
 chatsluice_unit_test(rules cases)
 chatsluice_unit_test(rules fold)
+chatsluice_unit_test(rules folding)
 chatsluice_unit_test(rules document)
 chatsluice_unit_test(rules document_faults)
 chatsluice_unit_test(rules document_generated)
@@ -18,3 +19,4 @@ add_test(NAME unit.rules.schema
 set_tests_properties(unit.rules.schema PROPERTIES LABELS unit TIMEOUT 120)
 chatsluice_unit_test(rules conditions)
 chatsluice_unit_test(rules detectors)
+chatsluice_unit_test(rules no_allocation)
