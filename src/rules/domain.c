@@ -172,6 +172,14 @@ bool domain_is_registrable(const char *name)
     return last && is_public_suffix(last + 1) && !is_public_suffix(name);
 }
 
+static bool is_one_of(const char *text, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(text, list[i]) == 0)
+            return true;
+    return false;
+}
+
 bool domain_ending_is_word(const char *name)
 {
     /* Of two letters: words of ordinary English, German, Spanish, French or Italian chat that come right after a full
@@ -183,21 +191,15 @@ bool domain_ending_is_word(const char *name)
     /* Longer ones are words of some language (live, shop, top, online, zip, mov...), but for these. */
     static const char *const long_others[] = {"com", "net", "org", "edu", "gov", "mil",
                                               "int", "biz", "xyz", "vip", "icu"};
+    /* Software that is named like a host. */
+    static const char *const names[] = {"asp.net", "vb.net", "ado.net", "ml.net", "paint.net", "socket.io", "draw.io"};
     const char *last = strrchr(name, '.');
-    size_t len;
 
+    if (is_one_of(name, names, sizeof(names) / sizeof(*names)))
+        return true;
     last = last ? last + 1 : name;
-    len = strlen(last);
-    if (len <= 2) {
-        for (size_t i = 0; i < sizeof(short_words) / sizeof(*short_words); i++)
-            if (strcmp(last, short_words[i]) == 0)
-                return true;
-        return false;
-    }
-    for (size_t i = 0; i < sizeof(long_others) / sizeof(*long_others); i++)
-        if (strcmp(last, long_others[i]) == 0)
-            return false;
-    return true;
+    return strlen(last) <= 2 ? is_one_of(last, short_words, sizeof(short_words) / sizeof(*short_words))
+                             : !is_one_of(last, long_others, sizeof(long_others) / sizeof(*long_others));
 }
 
 /* Sets --------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ bool domain_is_ending(const char *label);
  * a label before it. */
 bool domain_is_registrable(const char *name);
 
-/* Whether the last label is a word of ordinary text, so that "nice.live" may be a missing blank and not a link. */
+/* Whether the last label is a word of ordinary text, so that "nice.live" may be a missing blank and not a link; or the
+ * name as a whole means something else. */
 bool domain_ending_is_word(const char *name);
 
 /* Domains, each of which stands for itself and all below it. */

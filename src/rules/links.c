@@ -92,6 +92,17 @@ static size_t pass_tail(const struct glyphs *g, size_t i)
     return end;
 }
 
+/* Whether something stands behind a host that only a link has: cheap, as it is asked for everything that looks like a
+ * host. */
+static bool has_tail(const struct glyphs *g, size_t i)
+{
+    uint32_t code = i < g->count ? g->items[i].code : ' ';
+
+    if (code == '?' || code == '#')
+        return i + 1 < g->count && glyph_is_alnum(&g->items[i + 1]);
+    return code == '/' || code == '\\' || pass_port(g, i) > i;
+}
+
 /* Digits and colons in brackets. */
 static size_t pass_ipv6(const struct glyphs *g, size_t i)
 {
@@ -236,11 +247,11 @@ static bool is_ascii_name(const char *name)
 static size_t bare_host(struct finder *f, const struct host_chain *chain, char host[DOMAIN_MAX + 1])
 {
     const struct glyphs *g = f->g;
-    size_t end = chain->labels[chain->count - 1].end, k;
-    bool has_tail = pass_tail(g, end) > end;
+    bool tail = has_tail(g, chain->labels[chain->count - 1].end);
+    size_t k;
 
     if (is_ipv4(g, chain))
-        return has_tail && host_name(g, chain, 4, &f->scratch->folded, host) ? 4 : 0;
+        return tail && host_name(g, chain, 4, &f->scratch->folded, host) ? 4 : 0;
     if (chain->count >= 3 && chain->labels[0].end - chain->labels[0].start == 3 &&
         glyphs_word(g, chain->labels[0].start, "www") &&
         chain->labels[chain->count - 1].end - chain->labels[chain->count - 1].start >= 2 &&
@@ -249,7 +260,7 @@ static size_t bare_host(struct finder *f, const struct host_chain *chain, char h
     k = host_registrable(g, chain, &f->scratch->folded, host);
     if (!k)
         return 0;
-    if ((domain_ending_is_word(host) || !is_ascii_name(host)) && !(has_tail && k == chain->count))
+    if ((domain_ending_is_word(host) || !is_ascii_name(host)) && !(tail && k == chain->count))
         return 0;
     if (chain->dressed && (!has_letter(g, &chain->labels[k - 2]) || host_label_is_article(g, &chain->labels[k - 2])))
         return 0;

@@ -3,6 +3,7 @@
 #include "base/utf8.h"
 #include "rules/characters.h"
 #include "rules/json_path.h"
+#include "rules/rule_names.h"
 #include "rules/scope.h"
 #include "wire/gate.h"
 
@@ -266,33 +267,13 @@ static bool share_holds(struct measurer *m, const struct measure *measure, struc
 
 static bool types_hold(struct measurer *m, const struct measure *measure, struct measured *to)
 {
-    static const char *const names[] = {
-        [ELEMENT_TEXT] = "text",         [ELEMENT_FACE] = "face",   [ELEMENT_CUSTOM] = "custom",
-        [ELEMENT_LOCATION] = "location", [ELEMENT_SOUND] = "sound", [ELEMENT_IMAGE] = "image",
-        [ELEMENT_FILE] = "file",         [ELEMENT_VIDEO] = "video", [ELEMENT_RELAY] = "relay",
-        [ELEMENT_UNKNOWN] = "unknown",
-    };
-
     for (size_t i = 0; i < m->message->element_count; i++) {
         if (measure->types & (1U << m->message->elements[i])) {
-            set_words(to, "type %s", names[m->message->elements[i]]);
+            set_words(to, "type %s", type_names.names[m->message->elements[i]]);
             return true;
         }
     }
     return false;
-}
-
-static const char *counted_name(enum counted of)
-{
-    switch (of) {
-    case COUNTED_SENDER:
-        return "sender";
-    case COUNTED_SENDER_IN_ROOM:
-        return "sender_in_room";
-    case COUNTED_ROOM:
-        return "room";
-    }
-    return "sender";
 }
 
 static bool meter_holds(struct measurer *m, const struct measure *measure, struct measured *to)
@@ -309,7 +290,7 @@ static bool meter_holds(struct measurer *m, const struct measure *measure, struc
         return false;
     set_words(to, "%s %u in %" PRId64 "%s by %s", repeated ? "repeated" : "rate", count,
               within_ms % 1000 ? within_ms : within_ms / 1000, within_ms % 1000 ? "ms" : "s",
-              counted_name(measure->rate.of));
+              counted_names.names[measure->rate.of]);
     return true;
 }
 

@@ -22,3 +22,5 @@ add_test(NAME unit.rules.schema
   COMMAND python3 ${CMAKE_CURRENT_SOURCE_DIR}/unit/rules/schema.py $<TARGET_FILE:chatsluice> ${CMAKE_SOURCE_DIR})
 set_tests_properties(unit.rules.schema PROPERTIES LABELS unit TIMEOUT 120)
 chatsluice_unit_test(rules conditions)
+chatsluice_unit_test(rules detectors)
+chatsluice_unit_test(rules no_allocation)
