@@ -7,6 +7,7 @@
 
 enum {
     MAX_FOLDINGS_WITH_UNITS = 16, /* each costs its table and one more pass over a text */
+    MIN_INITIALS = 3,             /* two letters are a word, a unit, a country: anything */
 };
 
 /* One of the shapes in which a term is looked for. */
@@ -107,7 +108,7 @@ static void keep_units(struct shapes *s, struct span text, uint32_t leaf, uint32
         s->c->arena->failed = true;
 }
 
-/* The initials of a term. False: it has not two Han characters. */
+/* The initials of a term. False: it has too few. */
 static bool initials_of(struct span text, struct buf *out)
 {
     size_t han = 0;
@@ -126,19 +127,7 @@ static bool initials_of(struct span text, struct buf *out)
         }
         i += n;
     }
-    return han >= 2 && !buf_failed(out);
-}
-
-/* Two letters alone would be found wherever they are a word ("by", and "lf" is "if" where l and i are one), so they
- * must hold no vowel. */
-static bool can_be_initials(struct span folded)
-{
-    if (folded.len > 2)
-        return true;
-    for (size_t i = 0; i < folded.len; i++)
-        if (strchr("aeiouy", folded.data[i]))
-            return false;
-    return folded.len == 2;
+    return han >= MIN_INITIALS && !buf_failed(out);
 }
 
 static bool fold_units(struct shapes *s, struct span text, bool each)
@@ -193,7 +182,7 @@ static bool shape_term(struct shapes *s, struct span text, uint32_t leaf, uint32
         struct buf initials = BUF_INIT;
 
         if (fold_text(&s->folded, FOLD_BASE, text) == 0 && initials_of(s->folded.text, &initials) &&
-            fold_units(s, buf_span(&initials), false) && can_be_initials(s->units.text))
+            fold_units(s, buf_span(&initials), false))
             keep_units(s, s->units.text, leaf, term, TERM_INITIALS);
         buf_release(&initials);
     }

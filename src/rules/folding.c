@@ -7,7 +7,8 @@
 #include <stdlib.h>
 
 enum {
-    FOLDING_KEEP_BYTES = 512 * 1024,
+    FOLDING_KEEP_BYTES = 1024 * 1024,
+    ROOM_TO_SPARE = 16,
     REPLACED_STARTS = 4096, /* bits: where a replacement may begin, by a hash of its first two bytes */
 };
 
@@ -229,51 +230,54 @@ struct pass {
     bool failed;
 };
 
-static bool room(struct pass *w)
+/* Makes room for what `bytes` more bytes of text become. A byte becomes at most two characters of the folded text, and
+ * as many units: a Han character has three, its syllable at most six. */
+static bool make_room(struct pass *w, size_t bytes)
 {
     struct units *u = w->out;
+    size_t most = 2 * bytes + ROOM_TO_SPARE;
 
-    if (u->count == u->cap) {
-        size_t cap = u->cap ? u->cap * 2 : 256;
+    if (!buf_reserve(&u->out, most)) {
+        w->failed = true;
+    } else if (u->cap - u->count < most) {
+        size_t cap = u->count + most + u->cap / 2;
         struct unit *grown = realloc(u->items, cap * sizeof(*grown));
 
-        if (!grown) {
+        if (grown) {
+            u->items = grown;
+            u->cap = cap;
+        } else {
             w->failed = true;
-            return false;
         }
-        u->items = grown;
-        u->cap = cap;
     }
-    return true;
+    return !w->failed;
 }
 
-/* Adds a unit; key: its character in the folded text. */
-static void put(struct pass *w, const char *key, size_t len, bool collapses, struct unit unit)
+/* Adds a unit; key: its character in the folded text. There is room. */
+static inline void put(struct pass *w, const char *key, size_t len, bool collapses, const struct unit *unit)
 {
     struct units *u = w->out;
-    const struct unit *last = u->count ? &u->items[u->count - 1] : NULL;
+    struct unit *new = &u->items[u->count];
+    size_t at = u->out.len;
+    char *to = u->out.data;
 
-    if (!room(w))
-        return;
-    unit.at = (uint32_t)u->out.len;
-    unit.gap = (uint8_t)w->gap;
-    if (collapses && last && u->out.len - last->at == len && memcmp(u->out.data + last->at, key, len) == 0) {
-        unit.at = last->at;
-    } else {
-        char *place = buf_reserve(&u->out, 8);
+    *new = *unit;
+    new->gap = (uint8_t)w->gap;
+    w->gap = w->gap_count = 0;
+    if (collapses && u->count) {
+        size_t last = new[-1].at;
 
-        if (!place) {
-            w->failed = true;
+        if (at - last == len && to[last] == key[0] && (len == 1 || memcmp(to + last, key, len) == 0)) {
+            new->at = (uint32_t)last;
+            u->count++;
             return;
         }
-        if (len == 1)
-            *place = *key;
-        else
-            memcpy(place, key, len);
-        buf_commit(&u->out, len);
     }
-    u->items[u->count++] = unit;
-    w->gap = w->gap_count = 0;
+    new->at = (uint32_t)at;
+    for (size_t i = 0; i < len; i++)
+        to[at + i] = key[i];
+    u->out.len = at + len;
+    u->count++;
 }
 
 /* More noise than a word may hold, or the end of what can be one: a blank that no term has. */
@@ -283,7 +287,7 @@ static void part(struct pass *w, size_t at)
 
     w->gap = 0;
     put(w, " ", 1, false,
-        (struct unit){.start = (uint32_t)at, .end = (uint32_t)at, .edges = UNIT_FIRST | UNIT_LAST, .times = 1});
+        &(struct unit){.start = (uint32_t)at, .end = (uint32_t)at, .edges = UNIT_FIRST | UNIT_LAST, .times = 1});
     w->gap = gap;
 }
 
@@ -397,22 +401,22 @@ static void put_entry(struct pass *w, uint32_t c, uint32_t entry, const char *by
             key[0] = same ? (char)same : syllable[i]; /* l and i are one key where they look alike */
             unit.edges =
                 (uint8_t)((unit.edges & UNIT_UNSPACED) | (i ? 0 : UNIT_FIRST) | (syllable[i + 1] ? 0 : UNIT_LAST));
-            put(w, key, 1, collapses, unit);
+            put(w, key, 1, collapses, &unit);
         }
     } else if (entry & ENTRY_TWO) {
         char two[] = {(char)(code & 0x7F), (char)(code >> 7 & 0x7F)};
 
         unit.edges = UNIT_FIRST;
-        put(w, &two[0], 1, collapses, unit);
+        put(w, &two[0], 1, collapses, &unit);
         unit.edges = UNIT_LAST;
-        put(w, &two[1], 1, collapses, unit);
+        put(w, &two[1], 1, collapses, &unit);
     } else if (!code) {
-        put(w, bytes, len, collapses, unit);
+        put(w, bytes, len, collapses, &unit);
     } else if (code < 0x80) {
         key[0] = (char)code;
-        put(w, key, 1, collapses, unit);
+        put(w, key, 1, collapses, &unit);
     } else {
-        put(w, key, utf8_encode(code, key), collapses, unit);
+        put(w, key, utf8_encode(code, key), collapses, &unit);
     }
 }
 
@@ -467,6 +471,8 @@ static bool put_whole(struct pass *w, const struct folded *base, const struct fo
 /* Puts the replacement in place of the bytes start..end. */
 static void put_replacement(struct pass *w, struct span to, size_t start, size_t end)
 {
+    if (!make_room(w, to.len + w->text.len - start))
+        return;
     for (size_t i = 0; i < to.len;) {
         size_t n = utf8_char_len(to.data + i, to.len - i);
 
@@ -492,6 +498,8 @@ int folding_apply(const struct folding *f, enum folding_reading reading, const s
     buf_reset(&units->out);
     units->count = 0;
     units->turns = units->hides = false;
+    if (!make_room(&w, len))
+        return ERR_FAILED;
     for (size_t at = 0; at < len && !w.failed;) {
         size_t n, segment_end;
         const struct replacement *r;
@@ -515,6 +523,7 @@ int folding_apply(const struct folding *f, enum folding_reading reading, const s
         put_character(&w, text + at, n, at, at + n, f->steps & FOLD_SEPARATORS);
         at += n;
     }
+    buf_commit(&units->out, 0);
     units->text = buf_span(&units->out);
     return w.failed ? ERR_FAILED : 0;
 }
