@@ -7,7 +7,6 @@
 
 enum {
     MAX_FOLDINGS_WITH_UNITS = 16, /* each costs its table and one more pass over a text */
-    MIN_INITIALS = 3,             /* two letters are a word, a unit, a country: anything */
 };
 
 /* One of the shapes in which a term is looked for. */
@@ -108,7 +107,7 @@ static void keep_units(struct shapes *s, struct span text, uint32_t leaf, uint32
         s->c->arena->failed = true;
 }
 
-/* The initials of a term. False: it has too few. */
+/* The initials of a term. False: it has not two Han characters. */
 static bool initials_of(struct span text, struct buf *out)
 {
     size_t han = 0;
@@ -127,7 +126,19 @@ static bool initials_of(struct span text, struct buf *out)
         }
         i += n;
     }
-    return han >= MIN_INITIALS && !buf_failed(out);
+    return han >= 2 && !buf_failed(out);
+}
+
+/* Two letters alone would be found wherever they are a word ("by", and "lf" is "if" where l and i are one), so they
+ * must hold no vowel. */
+static bool can_be_initials(struct span folded)
+{
+    if (folded.len > 2)
+        return true;
+    for (size_t i = 0; i < folded.len; i++)
+        if (strchr("aeiouy", folded.data[i]))
+            return false;
+    return folded.len == 2;
 }
 
 static bool fold_units(struct shapes *s, struct span text, bool each)
@@ -182,7 +193,7 @@ static bool shape_term(struct shapes *s, struct span text, uint32_t leaf, uint32
         struct buf initials = BUF_INIT;
 
         if (fold_text(&s->folded, FOLD_BASE, text) == 0 && initials_of(s->folded.text, &initials) &&
-            fold_units(s, buf_span(&initials), false))
+            fold_units(s, buf_span(&initials), false) && can_be_initials(s->units.text))
             keep_units(s, s->units.text, leaf, term, TERM_INITIALS);
         buf_release(&initials);
     }

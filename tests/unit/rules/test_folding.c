@@ -115,7 +115,7 @@ static const struct row rows[] = {
     {"homophones", "猫", "毛", NULL},
     {"initials", "发财猫", "FCM", "FCM"},
     {"initials", "发财猫", "xfcm", NULL},
-    {"initials", "猫眼", "my name", NULL}, /* two letters may be anything */
+    {"initials", "猫眼", "my name", NULL}, /* would be a word */
     {"pinyin, lookalikes", "铁莲", "tieIian", "tieIian"},
     /* everything together */
     {"all", "zorblat", "Ｚ.ø.Ｒ.8.1.@.т", "Ｚ.ø.Ｒ.8.1.@.т"},
