@@ -38,7 +38,7 @@ const struct cli_command cli_commands[] = {
      cli_rules_try},
     {"rules why", "[EVENT]", "show why a stored event was answered as it was",
      "It is judged again by the revision in force then, hit by hit with the steps that made it match, and by the revision in\n"
-     "force now. What the sender did before is not stored: whether rates and repetitions held is taken from the record.\n"
+     "force now. How often the sender spoke is not stored: whether rates and repetitions held is taken from the record.\n"
      "Status 1 when judging it again says something else than was answered.",
      cli_rules_why},
     {"rules replay", NULL, "show what candidate rules would have answered differently",
