@@ -58,6 +58,7 @@ struct config {
     struct {
         char *cache_directory; /* last good set; default: beside the spool */
         int64_t poll_interval_ms;
+        uint64_t history_memory_bytes;
         uint64_t max_shrink_percent, max_benign_per_mille, canary_events, max_changed_percent; /* of publishing */
         uint64_t rollback_factor;                                                              /* 0: off */
         int64_t rollback_window_ms;

@@ -212,6 +212,16 @@ const struct config_setting config_settings[CONFIG_SETTINGS] = {
      .max = 60 * SECOND_MS,
      .help = "How often the database is asked for a newly published revision."},
     {.section = "rules",
+     .key = "history_memory",
+     .type = SETTING_SIZE,
+     .offset = AT(rules.history_memory_bytes),
+     .initial = "16MiB",
+     .min = 1 * MIB,
+     .max = 16 * GIB,
+     .help =
+         "For what rates, repetitions and words split over messages remember of senders and rooms; when it is full,\n"
+         "what was unused longest is forgotten. 16MiB hold some 170,000 rates, 140,000 texts, 15,000 senders' words."},
+    {.section = "rules",
      .key = "max_shrink",
      .type = SETTING_NUMBER,
      .offset = AT(rules.max_shrink_percent),

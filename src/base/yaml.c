@@ -2,13 +2,14 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "base/yaml_json.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
 
-enum { YAML_MAX_DEPTH = 32, YAML_MAX_TEXT = 64 * 1024 * 1024 };
+enum { YAML_MAX_TEXT = 64 * 1024 * 1024 };
 
 /* Nodes and texts live in a chain of blocks that is freed whole. */
 struct block {
@@ -25,8 +26,9 @@ struct yaml_tree {
     struct block *blocks;
 };
 
-static void *doc_alloc(struct yaml_tree *doc, size_t bytes)
+static void *doc_alloc(void *tree, size_t bytes)
 {
+    struct yaml_tree *doc = tree;
     struct block *b = doc->blocks;
     void *place;
 
@@ -269,6 +271,13 @@ int yaml_tree_parse(struct yaml_tree **out, const char *source, struct span text
     l.doc = calloc(1, sizeof(*l.doc));
     if (l.doc)
         l.doc->source = strdup(source);
+    if (l.doc && l.doc->source && text.len <= YAML_MAX_TEXT) {
+        l.doc->root = yaml_json_parse(text, doc_alloc, l.doc);
+        if (l.doc->root) {
+            *out = l.doc;
+            return 0;
+        }
+    }
     if (!l.doc || !l.doc->source || !yaml_parser_initialize(&l.parser)) {
         yaml_tree_free(l.doc);
         return err_set(err, ERR_FAILED, "%s: out of memory", source);

@@ -11,6 +11,8 @@ static void check_rules(const struct cli *cli, struct faults *faults)
         printf("rules: fine, %zu rules, %zu terms\n", ruleset_rule_count(set), ruleset_term_count(set));
     else if (faults->count == before)
         faults_add(faults, "rules", 0, 0, "they could not be compiled");
+    if (doc)
+        rule_document_warn_unused(doc, faults);
     ruleset_unref(set);
     rule_document_free(doc);
 }

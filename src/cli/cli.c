@@ -33,7 +33,26 @@ const struct cli_command cli_commands[] = {
      "and the next `rules publish` publishes them, unless --tables sets them back too.",
      cli_rules_rollback},
     {"rules try", NULL, "judge texts from standard input, one a line",
-     "By rule files, for which no database is needed, or else by the revision in force.", cli_rules_try},
+     "By rule files, for which no database is needed, or else by the revision in force. A text comes from nowhere, and rules\n"
+     "look at it whatever their scope, unless an option says where it comes from.",
+     cli_rules_try},
+    {"rules why", "[EVENT]", "show why a stored event was answered as it was",
+     "It is judged again by the revision in force then, hit by hit with the steps that made it match, and by the revision in\n"
+     "force now. How often the sender spoke is not stored: whether rates and repetitions held is taken from the record.\n"
+     "Status 1 when judging it again says something else than was answered.",
+     cli_rules_why},
+    {"rules replay", NULL, "show what candidate rules would have answered differently",
+     "Stored events are judged by the candidate and by the revision in force, or another: what would be newly blocked, newly\n"
+     "let through or rewritten otherwise, by rule and room, with samples. Rates and repetitions do not hold in it.",
+     cli_rules_replay},
+    {"rules lint", "[FILE...]", "name what is odd about rules that are right",
+     "Of rule files or else of the database's tables: rules that cannot hold, terms that hit harmless texts or that another\n"
+     "term makes needless, lists nobody uses, and with --traffic terms that never hit.",
+     cli_rules_lint},
+    {"rules evade", "TERM", "make the usual evasions of a term and show which are caught",
+     "By rule files, by one list's folding, by a folding alone, or else by the revision in force. For each class of evasion\n"
+     "it shows what got through and which steps, added to the folding, would catch it.",
+     cli_rules_evade},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},
     {"spool export", NULL, "print the records of the spool as JSON, one a line", NULL, cli_spool_export},

@@ -1,108 +1,115 @@
 /* rules_try.c - judges what stands on standard input and prints the verdicts (design.md section 11). */
 #include "base/json_write.h"
 #include "base/utf8.h"
-#include "cli/cli.h"
-#include "rules/judge.h"
-#include "store/rule_store.h"
+#include "cli/hit_text.h"
+#include "cli/marked_text.h"
+#include "cli/rules_pick.h"
+#include "rules/ruleset_priv.h" /* judge_with: a text comes from nowhere, whatever the phase */
 #include "wire/callback.h"
 
-#include <inttypes.h>
-#include <string.h>
+#include <time.h>
 
 enum { TRY_MAX_LINE = 4 * 1024 * 1024 };
 
 struct trial {
     const struct cli *cli;
-    struct ruleset *set;
+    struct picked_rules rules;
     struct judge *judge;
     struct callback_parser *parser; /* NULL: lines are texts */
     bool when_given;
     enum command when;
-    bool json;
+    bool json, explain, reverse;
+    /* where a text comes from; NULL: not said */
+    const char *group, *sender, *type;
+    bool from_nowhere; /* no option says where from: rules take part whatever their scope */
+    struct circumstances circumstances;
     bool failed;
 };
 
-/* The rule set ---------------------------------------------------------------------------------------------------- */
-
-static struct ruleset *set_of_files(const struct cli_files *files, struct faults *faults)
-{
-    struct rule_document *doc = cli_read_rules(files, faults);
-    struct ruleset *set = NULL;
-
-    if (doc)
-        ruleset_compile(&set, doc, 0, NULL, faults);
-    rule_document_free(doc);
-    return set;
-}
-
-static struct ruleset *set_in_force(const struct cli *cli, struct faults *faults)
-{
-    struct buf checksum = BUF_INIT, text = BUF_INIT;
-    struct rule_document *doc = NULL;
-    struct ruleset *set = NULL;
-    uint64_t revision = 0;
-    struct err err;
-    struct db *db = cli_database(cli);
-
-    if (!db)
-        return NULL;
-    if (rule_store_current(db, &revision, &checksum, &text, &err) < 0)
-        cli_fail(cli, "%s", err.text);
-    else if (revision == 0)
-        cli_fail(cli, "no rules are in force: publish some, or name files with --rules");
-    else if (!(doc = rule_document_new()))
-        cli_fail(cli, "out of memory");
-    else if (rule_document_read_text(doc, "rule_revision", buf_span(&text), faults) == 0 &&
-             rule_document_check(doc, faults) == 0)
-        ruleset_compile(&set, doc, revision, NULL, faults);
-    rule_document_free(doc);
-    buf_release(&text);
-    buf_release(&checksum);
-    db_close(db);
-    return set;
-}
-
 /* Output ---------------------------------------------------------------------------------------------------------- */
 
-static struct span given(struct optional_text text)
+struct judged { /* one line */
+    const struct message *message;
+    struct judged_text fields;
+    struct verdict verdict;
+    int64_t ns;
+};
+
+static int explain(const struct trial *t, const struct judged *j, size_t hit, struct explanation *out, struct err *err)
 {
-    return text.presence == GIVEN ? text.text : (struct span){NULL, 0};
+    return explain_hit(out, t->rules.doc, &j->verdict.hits[hit], j->message, &t->circumstances, err);
 }
 
-static void add_json(struct buf *out, const struct message *message, const struct verdict *v)
+static void add_explanations_json(struct trial *t, struct buf *out, const struct judged *j)
 {
+    struct explanation e;
+    struct err err;
+
+    json_add_key(out, "explanations");
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < j->verdict.hit_count; i++) {
+        if (i > 0)
+            buf_add_char(out, ',');
+        if (explain(t, j, i, &e, &err) < 0)
+            t->failed = true;
+        hit_explanation_json(out, &e);
+        explanation_release(&e);
+    }
+    buf_add_char(out, ']');
+}
+
+static void add_json(struct trial *t, struct buf *out, const struct judged *j)
+{
+    const struct verdict *v = &j->verdict;
+
     buf_add_char(out, '{');
     json_add_member_text(out, "verdict", action_name(v->action));
     json_add_member_span(out, "becomes", v->becomes);
     json_add_member_text(out, "decided_by", decided_by_name(v->decided_by));
     json_add_key(out, "hits");
-    verdict_hits_json(out, v, message->text, given(message->cloud_custom_data));
+    verdict_hits_json(out, v, j->fields.text, j->fields.custom_data);
+    json_add_member_text(out, "rule", v->rule);
+    json_add_key(out, "us");
+    buf_addf(out, "%.1f", (double)j->ns / 1000);
+    if (t->explain)
+        add_explanations_json(t, out, j);
     buf_add_text(out, "}\n");
 }
 
-static void add_text(struct buf *out, const struct message *message, const struct verdict *v)
+static void add_text(struct trial *t, struct buf *out, const struct judged *j)
 {
-    static const char *const states[] = {[HIT_COUNTED] = "",
-                                         [HIT_ALLOWED] = ", covered by an allow hit",
-                                         [HIT_SHADOW] = ", only recorded: shadow",
-                                         [HIT_ALLOW] = ", allows"};
+    static const char indent[] = "         ", deeper[] = "           ";
+    const struct verdict *v = &j->verdict;
+    struct explanation e;
+    struct err err;
 
     buf_addf(out, "%-8s ", action_name(v->action));
-    buf_add_span(out, v->becomes.data ? v->becomes : message->text);
-    if (v->action == ACTION_REJECT)
-        buf_addf(out, "  (code %d%s%.*s)", v->error_code, v->error_info.len > 0 ? ": " : "", (int)v->error_info.len,
-                 v->error_info.len > 0 ? v->error_info.data : "");
-    buf_add_char(out, '\n');
-    for (size_t i = 0; i < v->hit_count; i++) {
-        const struct hit *hit = &v->hits[i];
-        struct span field = hit->field == FIELD_TEXT ? message->text : given(message->cloud_custom_data);
-        buf_addf(out, "         %s%s%s: bytes %" PRIu32 "-%" PRIu32 "%s \"", hit->rule, hit->list ? ", list " : "",
-                 hit->list ? hit->list : "", hit->start, hit->end,
-                 hit->field == FIELD_TEXT ? "" : " of CloudCustomData");
-        if (hit->start <= hit->end && hit->end <= field.len)
-            buf_add(out, field.data + hit->start, hit->end - hit->start);
-        buf_addf(out, "\"%s\n", states[hit->state]);
+    shown_text_add(out, v->becomes.data ? v->becomes : j->fields.text);
+    if (v->action == ACTION_REJECT) {
+        buf_addf(out, "  (code %d", v->error_code);
+        if (v->error_info.len > 0) {
+            buf_add_text(out, ": ");
+            shown_text_add(out, v->error_info);
+        }
+        buf_add_char(out, ')');
     }
+    buf_add_char(out, '\n');
+    if (v->hit_count > 0)
+        hit_text_marked(out, indent, &j->fields, v, t->reverse);
+    for (size_t i = 0; i < v->hit_count; i++) {
+        hit_text_add(out, indent, &j->fields, &v->hits[i]);
+        if (!t->explain || hit_is_measure(&v->hits[i]))
+            continue;
+        if (explain(t, j, i, &e, &err) < 0)
+            t->failed = cli_fail(t->cli, "%s", err.text);
+        hit_text_explain(out, deeper, &e);
+        explanation_release(&e);
+    }
+    if (v->hits_cut)
+        buf_addf(out, "%s(and more)\n", indent);
+    buf_addf(out, "%s%s%s%s, %.1f us\n", indent, v->rule ? "by rule " : "by ",
+             v->rule ? v->rule : decided_by_name(v->decided_by),
+             v->rule && v->decided_by != DECIDED_RULE ? ", out of bounds" : "", (double)j->ns / 1000);
 }
 
 static void add_error(struct trial *t, struct buf *out, size_t line, const char *words)
@@ -119,13 +126,35 @@ static void add_error(struct trial *t, struct buf *out, size_t line, const char 
 
 /* Input ----------------------------------------------------------------------------------------------------------- */
 
+static struct optional_text option_text(const char *text)
+{
+    return (struct optional_text){text ? GIVEN : MISSING, span_of(text)};
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static void judge_line(struct trial *t, struct span line, size_t number, struct buf *out)
 {
     struct text_piece piece = {.source = TEXT_TEXT, .len = (uint32_t)line.len};
     enum element_type element = ELEMENT_TEXT;
-    struct message message = {
-        .command = t->when, .text = line, .pieces = &piece, .piece_count = 1, .elements = &element, .element_count = 1};
-    struct verdict verdict;
+    struct message message = {.command = t->when,
+                              .group_id = option_text(t->group),
+                              .from_account = option_text(t->sender),
+                              .operator_account = option_text(t->sender),
+                              .type = option_text(t->type),
+                              .text = line,
+                              .pieces = &piece,
+                              .piece_count = 1,
+                              .elements = &element,
+                              .element_count = 1};
+    struct judge_options options = {.any_scope = t->from_nowhere && !t->parser};
+    struct judged judged = {.message = &message};
     struct err err;
 
     if (t->parser) {
@@ -139,8 +168,11 @@ static void judge_line(struct trial *t, struct span line, size_t number, struct 
         add_error(t, out, number, "the text is not valid UTF-8");
         return;
     }
-    judge_message(t->judge, t->set, &message, NULL, &verdict);
-    (t->json ? add_json : add_text)(out, &message, &verdict);
+    judged.fields = judged_text_of(&message);
+    judged.ns = now_ns();
+    judge_with(t->judge, t->rules.set, &message, &t->circumstances, &options, &judged.verdict);
+    judged.ns = now_ns() - judged.ns;
+    (t->json ? add_json : add_text)(t, out, &judged);
 }
 
 /* One line without its line feed. False at the end of the input. */
@@ -160,8 +192,11 @@ static bool read_line(struct buf *line, bool *too_long)
 static void try_lines(struct trial *t)
 {
     struct buf line, out = BUF_INIT;
+    struct verdict ignored;
     bool too_long;
 
+    /* The first message makes the scratch; its time would say nothing of the others'. */
+    judge_text(t->judge, t->rules.set, SPAN("a"), &ignored);
     buf_init(&line, TRY_MAX_LINE);
     for (size_t number = 1; read_line(&line, &too_long); number++) {
         buf_reset(&out);
@@ -180,29 +215,38 @@ static void try_lines(struct trial *t)
 
 int cli_rules_try(struct cli *cli)
 {
+    struct trial t = {.cli = cli};
     struct cli_files files = {0};
-    bool json = false, callback = false;
-    const char *when = NULL;
+    bool callback = false;
+    const char *when = NULL, *platform = NULL, *app = NULL;
     const struct cli_option options[] = {
         {"rules", CLI_FILES, &files, "FILE...", "judge by these files, without a database"},
         {"callback", CLI_FLAG, &callback, NULL, "each line is a whole webhook body"},
         {"when", CLI_TEXT, &when, "before|after", "as which webhook; a text is a Before one if left out"},
-        {"json", CLI_FLAG, &json, NULL, "one JSON object a line"},
+        {"group", CLI_TEXT, &t.group, "ID", "the room a text is sent to; see below"},
+        {"type", CLI_TEXT, &t.type, "TYPE", "that room's type: Public, Live..."},
+        {"sender", CLI_TEXT, &t.sender, "ID", "who sends a text"},
+        {"platform", CLI_TEXT, &platform, "NAME", "with what: iOS, Android, Web..."},
+        {"app", CLI_TEXT, &app, "SDKAPPID", "in which application"},
+        {"explain", CLI_FLAG, &t.explain, NULL, "show the folding steps that made each hit match"},
+        {"json", CLI_FLAG, &t.json, NULL, "one JSON object a line"},
         {0}};
-    struct faults faults = FAULTS_INIT;
-    struct trial t = {.cli = cli};
+    unsigned long long sdkappid = 0;
 
     if (!cli_options(cli, options))
         return cli->status;
     if (when && strcmp(when, "before") != 0 && strcmp(when, "after") != 0)
         return cli_usage(cli, "--when is before or after");
+    if (app && (!span_to_u64(span_of(app), &sdkappid) || sdkappid == 0))
+        return cli_usage(cli, "--app is a number, the SdkAppid");
+    if (callback && (t.group || t.type || t.sender))
+        return cli_usage(cli, "a webhook body says itself its room and sender; leave out --group, --type and --sender");
     t.when_given = when != NULL;
     t.when = when && strcmp(when, "after") == 0 ? COMMAND_AFTER : COMMAND_BEFORE;
-    t.json = json;
-    t.set = files.count > 0 ? set_of_files(&files, &faults) : set_in_force(cli, &faults);
-    cli_print_faults(&faults);
-    faults_release(&faults);
-    if (!t.set)
+    t.from_nowhere = !t.group && !t.type && !t.sender && !platform && !app;
+    t.circumstances = (struct circumstances){.sdkappid = sdkappid, .platform = span_of(platform)};
+    t.reverse = terminal_marks();
+    if (!pick_rules(cli, &files, &t.rules))
         return CLI_FAILED;
     t.judge = judge_new();
     t.parser = callback ? callback_parser_new() : NULL;
@@ -212,6 +256,6 @@ int cli_rules_try(struct cli *cli)
         t.failed = cli_fail(cli, "out of memory");
     callback_parser_free(t.parser);
     judge_free(t.judge);
-    ruleset_unref(t.set);
+    picked_release(&t.rules);
     return t.failed ? CLI_FAILED : CLI_FINE;
 }

@@ -28,6 +28,7 @@ struct service {
     char instance_id[UUID_TEXT];
     struct spool *spool;
     struct ruleset_slot *slot;
+    struct history *history;
     struct webhook *webhook;
     struct operations *operations;
     struct database_side *database; /* NULL: none configured */
@@ -91,10 +92,11 @@ static int start(struct service *s, struct err *err)
     if (uuid_make(s->instance_id, err) < 0 || spool_open(&s->spool, &spooling, err) < 0)
         return err->code;
     s->slot = ruleset_slot_new();
-    if (!s->slot)
+    s->history = history_new((size_t)c->rules.history_memory_bytes);
+    if (!s->slot || !s->history)
         return err_set(err, ERR_FAILED, "out of memory");
     load_last_good_rules(s);
-    if (webhook_start(&s->webhook, c, s->spool, s->slot, err) < 0 ||
+    if (webhook_start(&s->webhook, c, s->spool, s->slot, s->history, err) < 0 ||
         operations_start(&s->operations, c, s->spool, err) < 0)
         return err->code;
     if (!c->database.url) {
@@ -230,6 +232,7 @@ static void stop(struct service *s)
     spool_close(s->spool);
     if (s->slot)
         ruleset_slot_free(s->slot);
+    history_free(s->history);
 }
 
 int cli_serve(struct cli *cli)

@@ -4,9 +4,10 @@
 
 #include "rules/ruleset_priv.h"
 
-struct leaf_origin {              /* where a leaf came from */
-    const struct term_list *list; /* NULL: an expression */
-    const char *source;           /* of the first condition that names it, for faults */
+struct leaf_origin {                  /* where a leaf came from */
+    const struct term_list *list;     /* NULL: an expression or a detector */
+    const struct condition *detected; /* of a detector */
+    const char *source;               /* of the first condition that names it, for faults */
     struct place place;
 };
 
@@ -20,6 +21,10 @@ struct compiler {
     struct leaf *leaves;
     struct leaf_origin *origins; /* one for each leaf */
     size_t leaf_count, leaf_cap, origin_cap;
+    struct measure *measures;
+    size_t measure_count, measure_cap;
+    struct meter *meters;
+    size_t meter_count, meter_cap;
     /* of the rule being compiled */
     const char *source;
     uint32_t *slots;

@@ -1,6 +1,10 @@
 /* Rules and their conditions, compiled: each leaf (a term list, an expression) once, however many rules name it. */
 #include "rules/compile.h"
 
+#include "rules/detector.h"
+#include "rules/history.h"
+#include "rules/measure.h"
+
 #include <stdlib.h>
 
 static const struct term_list *find_list(const struct compiler *c, const char *name)
@@ -58,6 +62,53 @@ static uint32_t folding_of(struct compiler *c, const struct fold_spec *spec)
     return (uint32_t)set->folding_count++;
 }
 
+static bool texts_equal(struct texts a, struct texts b)
+{
+    for (size_t i = 0; i < a.count && a.count == b.count; i++)
+        if (strcmp(a.items[i], b.items[i]) != 0)
+            return false;
+    return a.count == b.count;
+}
+
+static bool same_detector(const struct condition *a, const struct condition *b)
+{
+    if (!a || a->kind != b->kind)
+        return false;
+    return a->kind == CONDITION_CONTACT
+               ? a->contacts == b->contacts
+               : texts_equal(a->links.allow, b->links.allow) && texts_equal(a->links.deny, b->links.deny);
+}
+
+/* Links or contact data, made when no condition asked for the same before. */
+static bool detector_leaf_of(struct compiler *c, const struct condition *condition, uint32_t *out)
+{
+    static const struct fold_spec unfolded = {FOLD_NONE, {NULL, 0}};
+    struct detector *detector;
+
+    for (size_t i = 0; i < c->leaf_count; i++) {
+        if (same_detector(c->origins[i].detected, condition)) {
+            *out = (uint32_t)i;
+            return true;
+        }
+    }
+    c->leaves = room(c, c->leaves, c->leaf_count, &c->leaf_cap, sizeof(*c->leaves));
+    c->origins = room(c, c->origins, c->leaf_count, &c->origin_cap, sizeof(*c->origins));
+    detector = arena_alloc(c->arena, sizeof(*detector));
+    if (!detector || c->arena->failed)
+        return false;
+    detector_compile(detector, condition, c->arena);
+    c->leaves[c->leaf_count] = (struct leaf){
+        .detector = detector,
+        .folding = folding_of(c, &unfolded),
+        .terms = detector->terms,
+    };
+    c->origins[c->leaf_count] =
+        (struct leaf_origin){.detected = condition, .source = c->source, .place = condition->place};
+    c->set->has_detectors = true;
+    *out = (uint32_t)c->leaf_count++;
+    return true;
+}
+
 /* The leaf of a condition, made when no condition named it before. False after a fault or without memory. */
 static bool leaf_of(struct compiler *c, const struct condition *condition, uint32_t *out)
 {
@@ -65,6 +116,8 @@ static bool leaf_of(struct compiler *c, const struct condition *condition, uint3
     const struct term_list *list = is_list ? find_list(c, condition->text) : NULL;
     struct leaf *leaf;
 
+    if (condition->kind == CONDITION_LINKS || condition->kind == CONDITION_CONTACT)
+        return detector_leaf_of(c, condition, out);
     if (is_list && !list) {
         faults_add(c->faults, c->source, condition->place.line, condition->place.column, "there is no list \"%s\"",
                    condition->text);
@@ -89,7 +142,7 @@ static bool leaf_of(struct compiler *c, const struct condition *condition, uint3
         .folding = folding_of(c, is_list ? &list->folding : &condition->folding),
         .merges = !is_list,
     };
-    c->origins[c->leaf_count] = (struct leaf_origin){list, c->source, condition->place};
+    c->origins[c->leaf_count] = (struct leaf_origin){list, NULL, c->source, condition->place};
     *out = (uint32_t)c->leaf_count++;
     return true;
 }
@@ -112,7 +165,54 @@ static enum node_kind node_kind_of(enum condition_kind kind)
         return NODE_ANY;
     if (kind == CONDITION_ALL)
         return NODE_ALL;
-    return kind == CONDITION_NOT ? NODE_NOT : NODE_LEAF;
+    if (kind == CONDITION_NOT)
+        return NODE_NOT;
+    return condition_is_measure(kind) ? NODE_MEASURE : NODE_LEAF;
+}
+
+static bool rate_equal(const struct rate_condition *a, const struct rate_condition *b)
+{
+    return a->of == b->of && a->times == b->times && a->within_ms == b->within_ms && a->tighten == b->tighten;
+}
+
+/* The meter that counts for a condition, made when no condition needed it before. */
+static size_t meter_of(struct compiler *c, const struct condition *condition)
+{
+    struct meter wanted = {condition->kind == CONDITION_RATE ? METER_RATE : METER_REPEATED, condition->rate};
+
+    if (wanted.kind == METER_REPEATED)
+        wanted.rate.tighten = 0;
+    for (size_t i = 0; i < c->meter_count; i++)
+        if (c->meters[i].kind == wanted.kind && rate_equal(&c->meters[i].rate, &wanted.rate))
+            return i;
+    if (c->meter_count == HISTORY_MAX_METERS) {
+        faults_add(c->faults, c->source, condition->place.line, condition->place.column,
+                   "there are more than %d different rates and repetitions in all rules; give some of them the same "
+                   "times, within and by",
+                   HISTORY_MAX_METERS);
+        return 0;
+    }
+    c->meters = room(c, c->meters, c->meter_count, &c->meter_cap, sizeof(*c->meters));
+    if (c->arena->failed)
+        return 0;
+    c->meters[c->meter_count] = wanted;
+    return c->meter_count++;
+}
+
+static uint32_t measure_of(struct compiler *c, const struct condition *condition)
+{
+    struct measure *measure;
+    struct err err;
+
+    c->measures = room(c, c->measures, c->measure_count, &c->measure_cap, sizeof(*c->measures));
+    if (c->arena->failed)
+        return 0;
+    measure = &c->measures[c->measure_count];
+    if (measure_compile(measure, condition, c->arena, &err) < 0)
+        faults_add(c->faults, c->source, condition->place.line, condition->place.column, "%s", err.text);
+    if (condition->kind == CONDITION_RATE || condition->kind == CONDITION_REPEATED)
+        measure->meter = meter_of(c, condition);
+    return (uint32_t)c->measure_count++;
 }
 
 static void compile_condition(struct compiler *c, const struct condition *condition, struct node *out)
@@ -124,6 +224,10 @@ static void compile_condition(struct compiler *c, const struct condition *condit
     if (condition_is_match(condition->kind)) {
         if (leaf_of(c, condition, &leaf))
             out->slot = slot_of(c, leaf);
+        return;
+    }
+    if (condition_is_measure(condition->kind)) {
+        out->measure = measure_of(c, condition);
         return;
     }
     parts = arena_array(c->arena, condition->part_count, sizeof(*parts));
@@ -144,6 +248,8 @@ static struct outcome without_match(const struct node *n)
 
     if (n->kind == NODE_LEAF)
         return (struct outcome){false, true};
+    if (n->kind == NODE_MEASURE)
+        return (struct outcome){true, true};
     for (size_t i = 0; i < n->part_count; i++) {
         part = without_match(&n->parts[i]);
         if (n->kind == NODE_NOT)
@@ -166,12 +272,15 @@ static void compile_rule(struct compiler *c, const struct rule *rule, struct com
         .when = rule->when,
         .mode = rule->mode,
         .action = rule->action,
+        .rollout = rule->rollout,
+        .points = rule->points,
         .mask = arena_text(a, rule->mask),
         .mask_len = strlen(rule->mask),
         .replace = arena_text(a, rule->replace),
         .reject_text = arena_text(a, rule->reject_text),
         .reject_code = rule->reject_code,
         .then = copy_texts(a, rule->then),
+        .first_measure = c->measure_count,
     };
     for (size_t k = 0; k < SCOPE_KINDS; k++) {
         out->scope.only[k] = copy_texts(a, rule->scope.only[k]);
@@ -179,6 +288,7 @@ static void compile_rule(struct compiler *c, const struct rule *rule, struct com
     }
     out->scope.exempt_admins = rule->scope.exempt_admins;
     compile_condition(c, rule->match, &out->match);
+    out->measure_count = c->measure_count - out->first_measure;
     out->holds_without_match = without_match(&out->match).can_hold;
     leaves = arena_array(a, c->slot_count, sizeof(*leaves));
     if (leaves && c->slot_count)
@@ -190,38 +300,113 @@ static void compile_rule(struct compiler *c, const struct rule *rule, struct com
     c->set->any_holds_without_match = c->set->any_holds_without_match || out->holds_without_match;
 }
 
-static int by_rule_name(const void *a, const void *b)
-{
-    const struct rule *const *x = a, *const *y = b;
+/* Scorecards ------------------------------------------------------------------------------------- */
 
-    return strcmp((*x)->name, (*y)->name);
+static void compile_scorecard(struct compiler *c, const struct scorecard *card, struct compiled_rule *out)
+{
+    struct arena *a = c->arena;
+    struct threshold *thresholds = arena_array(a, ACTION_COUNT, sizeof(*thresholds));
+
+    if (thresholds)
+        memcpy(thresholds, card->thresholds, sizeof(card->thresholds));
+    *out = (struct compiled_rule){
+        .name = arena_text(a, card->name),
+        .when = WHEN_BOTH,
+        .mode = MODE_ENFORCE,
+        .action = ACTION_FLAG,
+        .rollout = 100,
+        .thresholds = thresholds,
+        .mask = arena_text(a, card->mask),
+        .mask_len = strlen(card->mask),
+        .replace = arena_text(a, card->replace),
+        .reject_text = arena_text(a, card->reject_text),
+        .reject_code = card->reject_code,
+        .then = copy_texts(a, card->then),
+        .match = {.kind = NODE_ANY}, /* of nothing: no match makes it hold */
+        .first_slot = c->set->slot_count,
+    };
 }
 
-static void compile_each_rule(struct compiler *c)
+/* What can decide: a rule, or, with rule NULL, a scorecard. */
+struct decider {
+    const char *name;
+    const struct rule *rule;
+    const struct scorecard *card;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct decider *)a)->name, ((const struct decider *)b)->name);
+}
+
+/* The scorecards and the rules that are not off, by name. NULL without memory. */
+static struct decider *sort_deciders(const struct compiler *c, size_t *count)
 {
     const struct rule *const *rules;
-    size_t count = rule_document_rules(c->doc, &rules), used = 0;
-    const struct rule **sorted = calloc(count + 1, sizeof(*sorted));
-    struct compiled_rule *compiled;
+    const struct scorecard *const *cards;
+    size_t rule_count = rule_document_rules(c->doc, &rules), card_count = rule_document_scorecards(c->doc, &cards);
+    struct decider *sorted = calloc(rule_count + card_count + 1, sizeof(*sorted));
 
-    for (size_t i = 0; i < count && sorted; i++)
+    *count = 0;
+    if (!sorted)
+        return NULL;
+    for (size_t i = 0; i < rule_count; i++)
         if (rules[i]->mode != MODE_OFF && rules[i]->match)
-            sorted[used++] = rules[i];
-    compiled = arena_array(c->arena, used, sizeof(*compiled));
-    if (!sorted || !compiled) {
+            sorted[(*count)++] = (struct decider){rules[i]->name, rules[i], NULL};
+    for (size_t i = 0; i < card_count; i++)
+        sorted[(*count)++] = (struct decider){cards[i]->name, NULL, cards[i]};
+    qsort(sorted, *count, sizeof(*sorted), by_name);
+    return sorted;
+}
+
+/* The index of a rule's scorecard; its own after a fault. */
+static uint32_t find_scorecard(struct compiler *c, const struct decider *sorted, size_t count, size_t own)
+{
+    const struct rule *rule = sorted[own].rule;
+    const struct decider key = {.name = rule->scorecard};
+    const struct decider *found = bsearch(&key, sorted, count, sizeof(*sorted), by_name);
+
+    if (found && found->card)
+        return (uint32_t)(found - sorted);
+    faults_add(c->faults, rule_document_source(c->doc, rule), rule->place.line, rule->place.column,
+               "there is no scorecard \"%s\" (rule \"%s\")", rule->scorecard, rule->name);
+    return (uint32_t)own;
+}
+
+static void compile_each(struct compiler *c, const struct decider *sorted, size_t count, struct compiled_rule *out)
+{
+    uint32_t *cards = arena_array(c->arena, count, sizeof(*cards)), card_count = 0;
+
+    for (size_t i = 0; i < count && !c->arena->failed; i++) {
+        if (sorted[i].rule) {
+            compile_rule(c, sorted[i].rule, &out[i]);
+            out[i].acts_as = sorted[i].rule->scorecard ? find_scorecard(c, sorted, count, i) : (uint32_t)i;
+        } else {
+            compile_scorecard(c, sorted[i].card, &out[i]);
+            out[i].acts_as = (uint32_t)i;
+            out[i].card = card_count;
+            cards[card_count++] = (uint32_t)i;
+        }
+    }
+    c->set->rules = out;
+    c->set->rule_count = count;
+    c->set->scorecards = cards;
+    c->set->scorecard_count = card_count;
+}
+
+static void compile_deciders(struct compiler *c)
+{
+    size_t count;
+    struct decider *sorted = sort_deciders(c, &count);
+    struct compiled_rule *compiled = arena_array(c->arena, count, sizeof(*compiled));
+
+    if (!sorted || !compiled)
         c->arena->failed = true;
-        goto out;
-    }
-    if (used > RULESET_MAX_RULES) {
-        faults_add(c->faults, "rules", 0, 0, "%zu rules are not off; at most %d are possible", used, RULESET_MAX_RULES);
-        goto out;
-    }
-    qsort(sorted, used, sizeof(*sorted), by_rule_name);
-    for (size_t i = 0; i < used && !c->arena->failed; i++)
-        compile_rule(c, sorted[i], &compiled[i]);
-    c->set->rules = compiled;
-    c->set->rule_count = used;
-out:
+    else if (count > RULESET_MAX_RULES)
+        faults_add(c->faults, "rules", 0, 0, "%zu rules and scorecards are not off; at most %d are possible", count,
+                   RULESET_MAX_RULES);
+    else
+        compile_each(c, sorted, count, compiled);
     free(sorted);
 }
 
@@ -252,11 +437,32 @@ static void link_leaves(struct compiler *c)
     set->leaf_count = c->leaf_count;
 }
 
+/* A copy of what was gathered that lives as long as the set. */
+static void *keep(struct compiler *c, const void *items, size_t count, size_t size)
+{
+    void *kept = arena_array(c->arena, count, size);
+
+    if (kept && count)
+        memcpy(kept, items, count * size);
+    return kept;
+}
+
+static void keep_measures(struct compiler *c)
+{
+    c->set->measures = keep(c, c->measures, c->measure_count, sizeof(*c->measures));
+    c->set->measure_count = c->measure_count;
+    c->set->meters = keep(c, c->meters, c->meter_count, sizeof(*c->meters));
+    c->set->meter_count = c->meter_count;
+}
+
 void compile_rules(struct compiler *c)
 {
     size_t before = c->faults->count;
 
-    compile_each_rule(c);
-    if (c->faults->count == before && !c->arena->failed)
+    compile_deciders(c);
+    c->set->admins = copy_texts(c->arena, rule_document_admins(c->doc));
+    if (c->faults->count == before && !c->arena->failed) {
         link_leaves(c);
+        keep_measures(c);
+    }
 }

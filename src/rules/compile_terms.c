@@ -1,116 +1,338 @@
 /* Terms and expressions, folded as their lists want it and put into one matcher for each folding. */
 #include "rules/compile.h"
 
+#include "base/utf8.h"
+
 #include <stdlib.h>
 
-struct folded_term {
-    struct span folded, written;
+enum {
+    MAX_FOLDINGS_WITH_UNITS = 16, /* each costs its table and one more pass over a text */
+};
+
+/* One of the shapes in which a term is looked for. */
+struct shape {
+    struct span folded;
+    struct term_proof proof; /* of a folding with units */
+    struct symbols symbols;  /* of a term that may be censored */
     uint32_t leaf, term;
 };
 
-static int compare_spans(struct span a, struct span b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+struct shapes {
+    struct compiler *c;
+    const struct set_folding *own;
+    struct arena scratch; /* the folded texts */
+    struct folded folded;
+    struct units units;
+    struct shape *items;
+    size_t count, cap;
+};
 
-    return order ? order : (a.len > b.len) - (a.len < b.len);
+static int compare_bytes(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+    size_t least = a_len < b_len ? a_len : b_len;
+    int order = least ? memcmp(a, b, least) : 0;
+
+    return order ? order : (a_len > b_len) - (a_len < b_len);
+}
+
+static int compare_proofs(const struct term_proof *a, const struct term_proof *b)
+{
+    int order = compare_bytes(a->runs, a->run_count * sizeof(*a->runs), b->runs, b->run_count * sizeof(*b->runs));
+
+    if (!order)
+        order = compare_bytes(a->syllables, a->syllable_count * sizeof(*a->syllables), b->syllables,
+                              b->syllable_count * sizeof(*b->syllables));
+    return order ? order : (int)a->flags - (int)b->flags;
+}
+
+/* Whether two shapes find the same. */
+static int compare_found(const struct shape *x, const struct shape *y)
+{
+    int order = compare_bytes(x->folded.data, x->folded.len, y->folded.data, y->folded.len);
+
+    return order ? order : compare_proofs(&x->proof, &y->proof);
 }
 
 static int by_folded(const void *a, const void *b)
 {
-    const struct folded_term *x = a, *y = b;
-    int order = compare_spans(x->folded, y->folded);
+    const struct shape *x = a, *y = b;
+    int order = compare_found(x, y);
 
-    return order ? order : compare_spans(x->written, y->written);
+    return order ? order : (x->term > y->term) - (x->term < y->term);
 }
 
-/* The terms of a list, folded, each folded form once (of terms that fold alike the smallest stands for all), so that
- * neither the order of the list nor repetitions in it show anywhere. Returns how many. */
-static size_t fold_terms(struct compiler *c, uint32_t leaf, struct arena *scratch, struct folded_term *out)
+static int by_bytes(const void *a, const void *b)
 {
-    const struct term_list *list = c->origins[leaf].list;
-    struct folded folded = FOLDED_INIT;
-    struct span *terms;
-    size_t kept = 0, unique = 0;
+    const struct span *x = a, *y = b;
 
-    for (size_t i = 0; i < list->term_count; i++) {
-        if (fold_text(&folded, list->folding.steps, list->terms[i]) < 0) {
-            c->arena->failed = true;
-            break;
+    return compare_bytes(x->data, x->len, y->data, y->len);
+}
+
+/* Sorts what is mostly in order already: a document that comes from the database or from disk is. */
+static void sort_unless_sorted(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+{
+    const char *bytes = items;
+
+    for (size_t i = 1; i < count; i++)
+        if (compare(bytes + (i - 1) * size, bytes + i * size) > 0) {
+            qsort(items, count, size, compare);
+            return;
         }
-        if (folded.text.len == 0)
-            continue; /* a fault since the document was read */
-        out[kept++] = (struct folded_term){arena_span(scratch, folded.text), list->terms[i], leaf, 0};
+}
+
+static struct shape *new_shape(struct shapes *s, struct span folded, uint32_t leaf, uint32_t term)
+{
+    if (s->count == s->cap) {
+        size_t cap = s->cap ? s->cap * 2 : 256;
+        struct shape *grown = realloc(s->items, cap * sizeof(*grown));
+
+        if (!grown) {
+            s->c->arena->failed = true;
+            return NULL;
+        }
+        s->items = grown;
+        s->cap = cap;
     }
-    folded_release(&folded);
-    if (scratch->failed)
+    s->items[s->count] = (struct shape){.folded = arena_span(&s->scratch, folded), .leaf = leaf, .term = term};
+    return &s->items[s->count++];
+}
+
+/* Keeps what stands in s->units as a shape of the term; text: NULL, or what the matcher looks for in its place. */
+static void keep_units(struct shapes *s, struct span text, uint32_t leaf, uint32_t term, unsigned flags)
+{
+    enum term_boundary boundary = s->c->origins[leaf].list->boundary;
+    struct shape *shape = new_shape(s, text, leaf, term);
+
+    if (shape && !term_proof_make(s->own->folding, &s->units, boundary, flags, s->c->arena, &shape->proof))
+        s->c->arena->failed = true;
+}
+
+/* The initials of a term. False: it has not two Han characters. */
+static bool initials_of(struct span text, struct buf *out)
+{
+    size_t han = 0;
+
+    for (size_t i = 0; i < text.len;) {
+        size_t n = utf8_char_len(text.data + i, text.len - i);
+        const char *syllable = n ? folding_syllable(utf8_decode(text.data + i, n)) : NULL;
+
+        if (!n)
+            return false;
+        if (syllable) {
+            buf_add_char(out, *syllable);
+            han++;
+        } else {
+            buf_add(out, text.data + i, n);
+        }
+        i += n;
+    }
+    return han >= 2 && !buf_failed(out);
+}
+
+/* Two letters alone would be found wherever they are a word ("by", and "lf" is "if" where l and i are one), so they
+ * must hold no vowel. */
+static bool can_be_initials(struct span folded)
+{
+    if (folded.len > 2)
+        return true;
+    for (size_t i = 0; i < folded.len; i++)
+        if (strchr("aeiouy", folded.data[i]))
+            return false;
+    return folded.len == 2;
+}
+
+static bool fold_units(struct shapes *s, struct span text, bool each)
+{
+    s->units.each = each;
+    if (folding_apply_text(s->own->folding, READING_PLAIN, text, &s->folded, &s->units) == 0)
+        return true;
+    s->c->arena->failed = true;
+    return false;
+}
+
+/* lü is also written lu: the same term with u for each v of its syllables. */
+static void keep_umlauts(struct shapes *s, uint32_t leaf, uint32_t term)
+{
+    struct buf text = BUF_INIT;
+    bool any = false;
+
+    buf_add_span(&text, s->units.text);
+    for (size_t i = 0; i < s->units.count && !buf_failed(&text); i++) {
+        const struct unit *u = &s->units.items[i];
+
+        if (u->kind == UNIT_HAN && text.data[u->at] == 'v') {
+            text.data[u->at] = 'u';
+            any = true;
+        }
+    }
+    if (any)
+        keep_units(s, buf_span(&text), leaf, term, 0);
+    buf_release(&text);
+}
+
+/* All shapes of a term in a folding with units. False: it folds to nothing. */
+static bool shape_term(struct shapes *s, struct span text, uint32_t leaf, uint32_t term)
+{
+    unsigned steps = folding_steps(s->own->folding);
+    bool twice = false;
+
+    if (!fold_units(s, text, false))
+        return true;
+    if (s->units.text.len == 0)
+        return false;
+    for (size_t i = 0; i < s->units.count; i++)
+        twice = twice || s->units.items[i].times > 1;
+    keep_units(s, s->units.text, leaf, term, 0);
+    if ((steps & FOLD_CENSORED) && !s->c->arena->failed)
+        s->items[s->count - 1].symbols = censored_symbols(s->own->folding, &s->units, s->c->arena);
+    if (steps & FOLD_PINYIN)
+        keep_umlauts(s, leaf, term);
+    if (twice && fold_units(s, text, true))
+        keep_units(s, s->units.text, leaf, term, 0);
+    if (steps & FOLD_INITIALS) {
+        struct buf initials = BUF_INIT;
+
+        if (fold_text(&s->folded, FOLD_BASE, text) == 0 && initials_of(s->folded.text, &initials) &&
+            fold_units(s, buf_span(&initials), false) && can_be_initials(s->units.text))
+            keep_units(s, s->units.text, leaf, term, TERM_INITIALS);
+        buf_release(&initials);
+    }
+    return true;
+}
+
+static void shape_terms(struct shapes *s, uint32_t leaf, const struct span *terms, size_t count)
+{
+    struct compiler *c = s->c;
+    const struct leaf_origin *origin = &c->origins[leaf];
+    const struct term_list *list = origin->list;
+
+    for (uint32_t i = 0; i < count && !c->arena->failed; i++) {
+        if (s->own->folding) {
+            if (!shape_term(s, terms[i], leaf, i))
+                faults_add(c->faults, origin->source, list->place.line, list->place.column,
+                           "the term \"%.*s\" of list \"%s\" folds to nothing and would match everywhere; remove it",
+                           (int)terms[i].len, terms[i].data, list->name);
+        } else if (fold_text(&s->folded, list->folding.steps, terms[i]) < 0) {
+            c->arena->failed = true;
+        } else if (s->folded.text.len) { /* else a fault since the document was read */
+            new_shape(s, s->folded.text, leaf, i);
+        }
+    }
+}
+
+/* How many terms of a list are looked for in some shape. */
+static size_t count_terms(struct shapes *s, size_t first, size_t most)
+{
+    bool *seen = calloc(most + 1, sizeof(*seen));
+    size_t count = 0;
+
+    if (!seen) {
+        s->c->arena->failed = true;
+        return 0;
+    }
+    for (size_t i = first; i < s->count; i++) {
+        count += !seen[s->items[i].term];
+        seen[s->items[i].term] = true;
+    }
+    free(seen);
+    return count;
+}
+
+/* The terms of a list in all their shapes, each shape once (of terms that fold alike the smallest stands for all), so
+ * that neither the order of the list nor repetitions in it show anywhere. */
+static void fold_terms(struct shapes *s, uint32_t leaf)
+{
+    struct compiler *c = s->c;
+    const struct term_list *list = c->origins[leaf].list;
+    size_t first = s->count, unique = first;
+    struct span *terms = arena_array(c->arena, list->term_count, sizeof(*terms));
+
+    for (size_t i = 0; i < list->term_count && terms; i++)
+        terms[i] = arena_span(c->arena, list->terms[i]);
+    if (c->arena->failed)
+        return;
+    sort_unless_sorted(terms, list->term_count, sizeof(*terms), by_bytes);
+    shape_terms(s, leaf, terms, list->term_count);
+    if (s->scratch.failed)
         c->arena->failed = true;
     if (c->arena->failed)
-        return 0;
-    qsort(out, kept, sizeof(*out), by_folded);
-    terms = arena_array(c->arena, kept, sizeof(*terms));
-    for (size_t i = 0; i < kept && terms; i++) {
-        if (unique && span_equal(out[i].folded, out[unique - 1].folded))
-            continue;
-        terms[unique] = arena_span(c->arena, out[i].written);
-        out[unique] = out[i];
-        out[unique].term = (uint32_t)unique;
-        unique++;
-    }
+        return;
+    sort_unless_sorted(s->items + first, s->count - first, sizeof(*s->items), by_folded);
+    for (size_t i = first; i < s->count; i++)
+        if (unique == first || compare_found(&s->items[i], &s->items[unique - 1]) != 0)
+            s->items[unique++] = s->items[i];
+    s->count = unique;
     c->set->leaves[leaf].terms = terms;
-    return unique;
+    c->set->term_count += count_terms(s, first, list->term_count);
 }
 
-/* One matcher of all leaves of one folding. */
-static void compile_folding(struct compiler *c, uint32_t folding, const char *cache_directory)
+/* All leaves of a folding: their terms in shapes, then each expression. */
+static void gather_shapes(struct shapes *s, uint32_t folding)
+{
+    const struct ruleset *set = s->c->set;
+
+    for (uint32_t i = 0; i < set->leaf_count && !s->c->arena->failed; i++) {
+        if (set->leaves[i].folding != folding || set->leaves[i].detector)
+            continue;
+        if (set->leaves[i].expression)
+            new_shape(s, span_of(set->leaves[i].expression), i, 0);
+        else
+            fold_terms(s, i);
+    }
+}
+
+static bool make_patterns(struct compiler *c, const struct shapes *s, struct set_folding *own, struct pattern *patterns)
+{
+    struct pattern_ref *refs = arena_array(c->arena, s->count, sizeof(*refs));
+    struct term_proof *proofs = own->folding ? arena_array(c->arena, s->count, sizeof(*proofs)) : NULL;
+
+    if (!patterns || !refs || (own->folding && !proofs))
+        return false;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct shape *shape = &s->items[i];
+        const struct term_list *list = c->origins[shape->leaf].list;
+
+        /* With units the proof looks at boundaries. */
+        patterns[i] = (struct pattern){shape->folded.data, shape->folded.len, !list,
+                                       list && !own->folding ? list->boundary : BOUNDARY_ANY};
+        refs[i] = (struct pattern_ref){shape->leaf, shape->term};
+        if (proofs)
+            proofs[i] = shape->proof;
+    }
+    own->patterns = refs;
+    own->proofs = proofs;
+    return true;
+}
+
+/* The terms of a folding that may be censored. */
+static bool make_censored(struct compiler *c, const struct shapes *s, struct set_folding *own)
+{
+    struct censored *censored = &own->censored;
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        count += s->items[i].symbols.count > 0;
+    censored->terms = arena_array(c->arena, count, sizeof(*censored->terms));
+    if (!censored->terms)
+        return false;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->items[i].symbols.count)
+            censored->terms[censored->count++] =
+                (struct censored_term){s->items[i].symbols, (uint32_t)i, s->items[i].proof.boundary};
+    censored_sort(censored);
+    return true;
+}
+
+static void compile_matcher(struct compiler *c, struct set_folding *own, const struct pattern *patterns, size_t count,
+                            const char *cache_directory)
 {
     struct ruleset *set = c->set;
-    struct set_folding *own = &set->foldings[folding];
-    struct arena scratch = ARENA_INIT;
-    struct folded_term *terms = NULL;
-    struct pattern *patterns = NULL;
-    struct pattern_ref *refs;
-    size_t most = 0, count = 0, bad = 0;
+    size_t bad = 0;
     struct err err;
-    int r;
+    int r = matcher_compile(&own->matcher, patterns, count, cache_directory, &bad, &err);
 
-    for (size_t i = 0; i < set->leaf_count; i++)
-        if (set->leaves[i].folding == folding)
-            most += c->origins[i].list ? c->origins[i].list->term_count : 1;
-    if (!most)
-        return;
-    own->name = fold_name(own->spec.steps);
-    terms = calloc(most, sizeof(*terms));
-    patterns = calloc(most, sizeof(*patterns));
-    refs = arena_array(c->arena, most, sizeof(*refs));
-    if (!terms || !patterns || !refs) {
-        c->arena->failed = true;
-        goto out;
-    }
-    for (size_t i = 0; i < set->leaf_count && !c->arena->failed; i++) {
-        const struct leaf *leaf = &set->leaves[i];
-        size_t n;
-
-        if (leaf->folding != folding)
-            continue;
-        if (leaf->expression) {
-            patterns[count] = (struct pattern){leaf->expression, strlen(leaf->expression), true, BOUNDARY_ANY};
-            refs[count++] = (struct pattern_ref){(uint32_t)i, 0};
-            continue;
-        }
-        n = fold_terms(c, (uint32_t)i, &scratch, terms);
-        for (size_t t = 0; t < n; t++) {
-            patterns[count] =
-                (struct pattern){terms[t].folded.data, terms[t].folded.len, false, c->origins[i].list->boundary};
-            refs[count++] = (struct pattern_ref){(uint32_t)i, terms[t].term};
-        }
-        set->term_count += n;
-    }
-    if (c->arena->failed || !count)
-        goto out;
-    r = matcher_compile(&own->matcher, patterns, count, cache_directory, &bad, &err);
-    own->patterns = refs;
     if (r == ERR_USAGE) {
-        uint32_t leaf = refs[bad].leaf;
+        uint32_t leaf = own->patterns[bad].leaf;
 
         faults_add(c->faults, c->origins[leaf].source, c->origins[leaf].place.line, c->origins[leaf].place.column,
                    "%s%s cannot be used: %s", set->leaves[leaf].list ? "a term of list " : "the expression",
@@ -120,16 +342,63 @@ static void compile_folding(struct compiler *c, uint32_t folding, const char *ca
     } else if (matcher_scratch_for(&set->scratch, own->matcher) < 0) {
         c->arena->failed = true;
     }
+}
+
+static const char *name_of(struct compiler *c, const struct fold_spec *spec)
+{
+    struct buf name = BUF_INIT;
+    const char *kept;
+
+    fold_spec_name(spec, &name);
+    if (buf_failed(&name))
+        c->arena->failed = true;
+    kept = arena_text(c->arena, buf_text(&name));
+    buf_release(&name);
+    return kept;
+}
+
+/* One matcher of all leaves of one folding. */
+static void compile_folding(struct compiler *c, uint32_t folding, const char *cache_directory)
+{
+    struct set_folding *own = &c->set->foldings[folding];
+    struct shapes s = {.c = c, .own = own};
+    struct pattern *patterns = NULL;
+    const struct fold_table *const *tables;
+    size_t table_count = rule_document_tables(c->doc, &tables), faults = c->faults->count;
+
+    own->name = name_of(c, &own->spec);
+    if (fold_spec_has_units(&own->spec)) {
+        own->folding = folding_new(&own->spec, tables, table_count);
+        if (!own->folding)
+            c->arena->failed = true;
+    }
+    gather_shapes(&s, folding);
+    if (c->arena->failed || !s.count || c->faults->count != faults)
+        goto out;
+    patterns = calloc(s.count, sizeof(*patterns));
+    if (make_patterns(c, &s, own, patterns) && (!(own->spec.steps & FOLD_CENSORED) || make_censored(c, &s, own)))
+        compile_matcher(c, own, patterns, s.count, cache_directory);
+    else
+        c->arena->failed = true;
 out:
-    arena_release(&scratch);
-    free(terms);
+    arena_release(&s.scratch);
+    folded_release(&s.folded);
+    units_release(&s.units);
+    free(s.items);
     free(patterns);
 }
 
 void compile_foldings(struct compiler *c, const char *cache_directory)
 {
-    size_t before = c->faults->count;
+    size_t before = c->faults->count, with_units = 0;
 
+    for (size_t i = 0; i < c->set->folding_count; i++)
+        with_units += fold_spec_has_units(&c->set->foldings[i].spec);
+    if (with_units > MAX_FOLDINGS_WITH_UNITS)
+        faults_add(c->faults, "rules", 0, 0,
+                   "the lists and expressions ask for %zu different foldings beyond case and invisible; at most %d are "
+                   "possible: give lists the same folding where you can",
+                   with_units, MAX_FOLDINGS_WITH_UNITS);
     for (uint32_t i = 0; i < c->set->folding_count && c->faults->count == before && !c->arena->failed; i++)
         compile_folding(c, i, cache_directory);
 }

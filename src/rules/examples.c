@@ -2,39 +2,55 @@
 
 #include "rules/judge.h"
 
-/* An id that the first glob matches. */
-static struct optional_text id_in_scope(struct buf *out, struct texts globs)
+/* Something that the first glob matches: star and question say what stands for a * and a ?. */
+static struct optional_text in_scope(struct buf *out, struct texts globs, const char *star, const char *question)
 {
     buf_reset(out);
     if (!globs.count)
         return (struct optional_text){MISSING, {NULL, 0}};
-    for (const char *g = globs.items[0]; *g; g++)
-        if (*g != '*')
-            buf_add_char(out, *g == '?' ? 'x' : *g);
+    for (const char *g = globs.items[0]; *g; g++) {
+        if (*g == '*')
+            buf_add_text(out, star);
+        else if (*g == '?')
+            buf_add_text(out, question);
+        else
+            buf_add_char(out, *g);
+    }
     return (struct optional_text){GIVEN, buf_span(out)};
 }
 
 static void run_example(struct compiler *c, struct judge *j, const struct rule *rule, const struct example *example)
 {
-    struct buf group = BUF_INIT, sender = BUF_INIT;
+    struct buf ids[SCOPE_KINDS] = {0};
+    struct optional_text said[SCOPE_KINDS];
+    unsigned long long app = 0;
     struct text_piece piece = {TEXT_TEXT, 0, 0, (uint32_t)example->text.len};
     enum element_type element = ELEMENT_TEXT;
+
+    for (size_t k = 0; k < SCOPE_KINDS; k++)
+        said[k] = in_scope(&ids[k], rule->scope.only[k], k == SCOPE_APPS ? "1" : "", k == SCOPE_APPS ? "1" : "x");
+    if (said[SCOPE_APPS].presence == GIVEN)
+        span_to_u64(said[SCOPE_APPS].text, &app);
+
     struct message message = {
         .command = rule->when == WHEN_AFTER ? COMMAND_AFTER : COMMAND_BEFORE,
-        .group_id = id_in_scope(&group, rule->scope.only[SCOPE_GROUPS]),
-        .from_account = id_in_scope(&sender, rule->scope.only[SCOPE_SENDERS]),
+        .group_id = said[SCOPE_GROUPS],
+        .type = said[SCOPE_GROUP_TYPES],
+        .from_account = said[SCOPE_SENDERS],
+        .operator_account = said[SCOPE_OPERATORS],
         .text = example->text,
         .pieces = &piece,
         .piece_count = 1,
         .elements = &element,
         .element_count = 1,
     };
+    struct circumstances circumstances = {.sdkappid = app, .platform = said[SCOPE_PLATFORMS].text};
     struct judge_options options = {.enforced = rule->name};
     const char *source = rule_document_source(c->doc, rule);
     struct place at = example->place;
     struct verdict got;
 
-    judge_with(j, c->set, &message, NULL, &options, &got);
+    judge_with(j, c->set, &message, &circumstances, &options, &got);
     if (got.decided_by == DECIDED_OVERLOAD)
         faults_add(c->faults, source, at.line, at.column, "an example of rule \"%s\" could not be run: out of memory",
                    rule->name);
@@ -50,8 +66,8 @@ static void run_example(struct compiler *c, struct judge *j, const struct rule *
                    "the example",
                    rule->name, (int)example->becomes.len, example->becomes.data, (int)got.becomes.len,
                    got.becomes.data ? got.becomes.data : "");
-    buf_release(&group);
-    buf_release(&sender);
+    for (size_t k = 0; k < SCOPE_KINDS; k++)
+        buf_release(&ids[k]);
 }
 
 void run_examples(struct compiler *c)

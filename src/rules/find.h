@@ -5,6 +5,8 @@
 #ifndef CHATSLUICE_RULES_FIND_H
 #define CHATSLUICE_RULES_FIND_H
 
+#include "rules/detector.h"
+#include "rules/escapes.h"
 #include "rules/ruleset_priv.h"
 #include "rules/verdict.h"
 
@@ -26,7 +28,15 @@ struct leaf_found { /* what a leaf found in the message being judged */
 struct finder {
     uint64_t serial; /* of the set it is made fit for */
     struct matcher_scratch *scratch;
-    struct folded folded;
+    struct unescaped plain;                  /* the field as its reader sees it */
+    struct folded folded[FOLD_COMBINATIONS]; /* base texts of it, made when a folding needs them */
+    bool is_folded[FOLD_COMBINATIONS];
+    struct buf joined; /* what the sender said before, and the field; and its base text */
+    struct folded joined_folded;
+    bool is_joined;
+    struct units units;
+    struct censored_scratch censored;
+    struct detector_scratch detecting;
     struct leaf_found *leaves;
     struct match *matches; /* by leaf, field, start, end */
     size_t match_count, match_cap;
@@ -36,8 +46,9 @@ struct finder {
 
 /* False when memory ran out. Nothing to do as long as the set stays the same. */
 bool finder_take_set(struct finder *f, const struct ruleset *set);
-/* Fields are valid UTF-8. */
-void finder_run(struct finder *f, const struct ruleset *set, const struct span fields[FIND_FIELDS]);
+/* Fields are valid UTF-8. circumstances may be NULL. */
+void finder_run(struct finder *f, const struct ruleset *set, const struct circumstances *circumstances,
+                const struct span fields[FIND_FIELDS]);
 /* Forgets what was found. */
 void finder_reset(struct finder *f, const struct ruleset *set);
 void finder_release(struct finder *f);

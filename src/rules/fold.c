@@ -7,18 +7,6 @@
 
 enum { FOLD_KEEP_BYTES = 256 * 1024 };
 
-const char *fold_name(unsigned folding)
-{
-    static const char *const names[FOLD_COMBINATIONS] = {
-        [FOLD_NONE] = "none",
-        [FOLD_CASE] = "case",
-        [FOLD_INVISIBLE] = "invisible",
-        [FOLD_CASE | FOLD_INVISIBLE] = "case+invisible",
-    };
-
-    return folding < FOLD_COMBINATIONS ? names[folding] : "none";
-}
-
 void folded_release(struct folded *f)
 {
     buf_release(&f->out);
@@ -221,13 +209,14 @@ int fold_text(struct folded *f, unsigned folding, struct span text)
     };
 
     f->segment_count = 0;
+    f->original = text;
     f->identical = folding == FOLD_NONE;
     if (f->identical) {
         f->text = text;
         return 0;
     }
     w.tables = unicode_tables();
-    if (!w.tables || text.len >= UINT32_MAX)
+    if (text.len >= UINT32_MAX)
         return ERR_FAILED;
     buf_reset(&f->out);
     for (size_t at = 0; at < text.len && !w.failed;) {

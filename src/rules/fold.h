@@ -24,7 +24,8 @@ struct fold_segment {
 
 struct folded {
     struct span text; /* borrowed: either the original itself (FOLD_NONE) or out */
-    bool identical;   /* FOLD_NONE: no segments, positions are the original's */
+    struct span original;
+    bool identical; /* FOLD_NONE: no segments, positions are the original's */
     struct buf out;
     struct fold_segment *segments;
     size_t segment_count, segment_cap;
@@ -33,9 +34,6 @@ struct folded {
 #define FOLDED_INIT ((struct folded){0})
 
 enum { FOLD_COMBINATIONS = (FOLD_CASE | FOLD_INVISIBLE) + 1 };
-
-/* The name of a combination as it stands in a hit: "none", "case", "invisible", "case+invisible". */
-const char *fold_name(unsigned folding);
 
 /* text: valid UTF-8, shorter than 4 GiB. 0, or ERR_FAILED when memory ran out. */
 int fold_text(struct folded *f, unsigned folding, struct span text);

@@ -2,37 +2,49 @@
 
 #include "base/utf8.h"
 #include "rules/best_hits.h"
+#include "rules/cover.h"
 #include "rules/find.h"
+#include "rules/measure.h"
 #include "rules/rewrite.h"
 #include "rules/ruleset_priv.h"
 #include "rules/scope.h"
-#include "rules/sort.h"
 
 #include <stdlib.h>
 
 enum {
-    JUDGE_KEEP_RANGES = 16 * 1024,    /* memory for more is given back after the message that needed it */
     JUDGE_MAX_TEXT = 64 * 1024 * 1024 /* far above any webhook body; keeps offsets within 32 bits */
 };
 
-struct range {
-    uint32_t field, start, end;
-    uint32_t reach; /* the greatest end of this and all earlier ranges of the field */
+/* A rule of the set, in the message being judged. */
+struct rule_now {
+    enum rule_state { RULE_UNSEEN, RULE_OUTSIDE, RULE_CANDIDATE, RULE_HOLDS } state;
+    bool enforced; /* else it is a shadow: by its mode, or because its rollout has not reached the room */
 };
 
-enum rule_now { RULE_UNSEEN, RULE_OUTSIDE, RULE_CANDIDATE, RULE_HOLDS };
+struct score { /* of a scorecard */
+    int64_t points;
+    enum action reached; /* allow: no threshold */
+};
+
+/* What the verdict follows: a rule or a scorecard. */
+struct decision {
+    const struct compiled_rule *rule; /* NULL: nothing applies */
+    enum action action;
+};
 
 struct judge {
-    uint64_t serial; /* of the set that the next three are made for */
-    uint8_t *rules;  /* enum rule_now */
+    uint64_t serial; /* of the set that the next four are made for */
+    struct rule_now *rules;
+    struct score *scores; /* by number of the scorecard */
     uint32_t *candidates;
     uint8_t *counted; /* by slot: its hits make their rule's condition hold */
     size_t candidate_count;
 
     struct buf clean[FIND_FIELDS]; /* a field made valid UTF-8 */
     struct finder found;
-    struct range *allowed;
-    size_t allowed_count, allowed_cap;
+    struct measurer measurer;
+    const struct measure *measures; /* of the set judged by */
+    struct cover allowed;
     bool failed;
     struct best_hits best;
     struct rewriter rewriter;
@@ -46,9 +58,12 @@ struct judge *judge_new(void)
 static void drop_set(struct judge *j)
 {
     free(j->rules);
+    free(j->scores);
     free(j->candidates);
     free(j->counted);
-    j->rules = j->counted = NULL;
+    j->rules = NULL;
+    j->scores = NULL;
+    j->counted = NULL;
     j->candidates = NULL;
     j->serial = 0;
 }
@@ -61,7 +76,8 @@ void judge_free(struct judge *j)
     for (size_t i = 0; i < FIND_FIELDS; i++)
         buf_release(&j->clean[i]);
     finder_release(&j->found);
-    free(j->allowed);
+    measurer_release(&j->measurer);
+    cover_release(&j->allowed);
     rewriter_release(&j->rewriter);
     free(j);
 }
@@ -69,25 +85,22 @@ void judge_free(struct judge *j)
 /* Makes the scratch fit for set; nothing to do as long as the set stays the same. */
 static bool take_set(struct judge *j, const struct ruleset *set)
 {
-    if (!finder_take_set(&j->found, set))
+    if (!finder_take_set(&j->found, set) || !measurer_take_set(&j->measurer, set->serial, set->measure_count))
         return false;
+    j->measures = set->measures;
     if (j->serial == set->serial)
         return true;
     drop_set(j);
     j->rules = calloc(set->rule_count + 1, sizeof(*j->rules));
+    j->scores = calloc(set->scorecard_count + 1, sizeof(*j->scores));
     j->candidates = calloc(set->rule_count + 1, sizeof(*j->candidates));
     j->counted = calloc(set->slot_count + 1, sizeof(*j->counted));
-    if (!j->rules || !j->candidates || !j->counted) {
+    if (!j->rules || !j->scores || !j->candidates || !j->counted) {
         drop_set(j);
         return false;
     }
     j->serial = set->serial;
     return true;
-}
-
-static int compare_u32(uint32_t a, uint32_t b)
-{
-    return (a > b) - (a < b);
 }
 
 /* vectorscan and the fold want valid UTF-8. The parser gives nothing else; the command line may. */
@@ -111,40 +124,54 @@ static struct span valid_text(struct judge *j, size_t field, struct span text)
 
 /* Who takes part --------------------------------------------------------------------------------- */
 
-static void consider_rule(struct judge *j, const struct ruleset *set, uint32_t index, const struct message *m,
-                          const struct judge_options *options)
+/* The message and all that is known of it. */
+struct case_file {
+    const struct message *message;
+    const struct circumstances *circumstances;
+    const struct judge_options *options;
+    struct span fields[FIND_FIELDS];
+};
+
+static bool is_enforced(const struct compiled_rule *rule, const struct case_file *file)
+{
+    if (file->options->enforced && strcmp(file->options->enforced, rule->name) == 0)
+        return true;
+    return rule->mode == MODE_ENFORCE && rollout_holds(rule, file->message);
+}
+
+static void consider_rule(struct judge *j, const struct ruleset *set, uint32_t index, const struct case_file *file)
 {
     const struct compiled_rule *rule = &set->rules[index];
-    unsigned phase = m->command == COMMAND_BEFORE ? WHEN_BEFORE : WHEN_AFTER;
+    unsigned phase = file->message->command == COMMAND_BEFORE ? WHEN_BEFORE : WHEN_AFTER;
 
-    if (j->rules[index] != RULE_UNSEEN)
+    if (j->rules[index].state != RULE_UNSEEN)
         return;
-    if (!(rule->when & phase) || !(options->any_scope || scope_holds(rule, m))) {
-        j->rules[index] = RULE_OUTSIDE;
+    if (!(rule->when & phase) ||
+        !(file->options->any_scope || scope_holds(set, rule, file->message, file->circumstances))) {
+        j->rules[index].state = RULE_OUTSIDE;
         return;
     }
-    j->rules[index] = RULE_CANDIDATE;
+    j->rules[index] = (struct rule_now){RULE_CANDIDATE, is_enforced(rule, file)};
     j->candidates[j->candidate_count++] = index;
 }
 
 /* The rules that have a match or need none, in phase and scope. */
-static void gather_candidates(struct judge *j, const struct ruleset *set, const struct message *m,
-                              const struct judge_options *options)
+static void gather_candidates(struct judge *j, const struct ruleset *set, const struct case_file *file)
 {
     for (size_t i = 0; i < j->found.match_count; i += j->found.leaves[j->found.matches[i].leaf].count) {
         const struct leaf *leaf = &set->leaves[j->found.matches[i].leaf];
 
         for (size_t k = 0; k < leaf->rule_count; k++)
-            consider_rule(j, set, leaf->rules[k], m, options);
+            consider_rule(j, set, leaf->rules[k], file);
     }
     for (uint32_t i = 0; i < set->rule_count && set->any_holds_without_match; i++)
         if (set->rules[i].holds_without_match)
-            consider_rule(j, set, i, m, options);
+            consider_rule(j, set, i, file);
 }
 
 /* The law ------------------------------------------------------------------------------------------ */
 
-static bool condition_holds(const struct judge *j, const struct compiled_rule *rule, const struct node *n)
+static bool condition_holds(struct judge *j, const struct compiled_rule *rule, const struct node *n)
 {
     const struct leaf_found *leaf;
 
@@ -152,6 +179,8 @@ static bool condition_holds(const struct judge *j, const struct compiled_rule *r
     case NODE_LEAF:
         leaf = &j->found.leaves[rule->leaves[n->slot]];
         return (rule->action == ACTION_ALLOW ? leaf->count : leaf->surviving) > 0;
+    case NODE_MEASURE:
+        return measurer_holds(&j->measurer, &j->measures[n->measure], n->measure);
     case NODE_NOT:
         return !condition_holds(j, rule, &n->parts[0]);
     case NODE_ANY:
@@ -175,6 +204,10 @@ static void count_slots(struct judge *j, const struct compiled_rule *rule, const
     case NODE_LEAF:
         j->counted[rule->first_slot + n->slot] = 1;
         return;
+    case NODE_MEASURE:
+        if (condition_holds(j, rule, n))
+            measurer_count(&j->measurer, n->measure);
+        return;
     case NODE_NOT:
         return;
     case NODE_ANY:
@@ -192,45 +225,19 @@ static void evaluate(struct judge *j, const struct ruleset *set, uint32_t index)
 
     if (!condition_holds(j, rule, &rule->match))
         return;
-    j->rules[index] = RULE_HOLDS;
+    j->rules[index].state = RULE_HOLDS;
     count_slots(j, rule, &rule->match);
 }
 
-static bool is_enforced(const struct compiled_rule *rule, const struct judge_options *options)
+static bool applies(const struct judge *j, uint32_t index)
 {
-    return rule->mode == MODE_ENFORCE || (options->enforced && strcmp(options->enforced, rule->name) == 0);
-}
-
-static void add_allowed(struct judge *j, const struct match *m)
-{
-    if (j->allowed_count == j->allowed_cap) {
-        size_t cap = j->allowed_cap ? j->allowed_cap * 2 : 64;
-        struct range *grown = realloc(j->allowed, cap * sizeof(*grown));
-
-        if (!grown) {
-            j->failed = true;
-            return;
-        }
-        j->allowed = grown;
-        j->allowed_cap = cap;
-    }
-    j->allowed[j->allowed_count++] = (struct range){m->field, m->start, m->end, 0};
-}
-
-static int by_start(const void *a, const void *b)
-{
-    const struct range *x = a, *y = b;
-    int order = compare_u32(x->field, y->field);
-
-    if (!order)
-        order = compare_u32(x->start, y->start);
-    return order ? order : compare_u32(x->end, y->end);
+    return j->rules[index].state == RULE_HOLDS && j->rules[index].enforced;
 }
 
 /* Steps 1 and 2 of the law: allow rules see all matches. */
-static void apply_allow_rules(struct judge *j, const struct ruleset *set, const struct judge_options *options)
+static void apply_allow_rules(struct judge *j, const struct ruleset *set)
 {
-    j->allowed_count = 0;
+    cover_begin(&j->allowed);
     for (size_t c = 0; c < j->candidate_count; c++) {
         uint32_t index = j->candidates[c];
         const struct compiled_rule *rule = &set->rules[index];
@@ -238,40 +245,19 @@ static void apply_allow_rules(struct judge *j, const struct ruleset *set, const 
         if (rule->action != ACTION_ALLOW)
             continue;
         evaluate(j, set, index);
-        if (j->rules[index] != RULE_HOLDS || !is_enforced(rule, options))
+        if (!applies(j, index))
             continue;
         for (size_t s = 0; s < rule->leaf_count; s++) {
             const struct leaf_found *leaf = &j->found.leaves[rule->leaves[s]];
 
-            for (uint32_t i = 0; i < leaf->count && j->counted[rule->first_slot + s] && !j->failed; i++)
-                add_allowed(j, &j->found.matches[leaf->first + i]);
+            for (uint32_t i = 0; i < leaf->count && j->counted[rule->first_slot + s] && !j->failed; i++) {
+                const struct match *m = &j->found.matches[leaf->first + i];
+
+                j->failed = !cover_add(&j->allowed, m->field, m->start, m->end);
+            }
         }
     }
-    sort_in_place(j->allowed, j->allowed_count, sizeof(*j->allowed), by_start);
-    for (size_t i = 0; i < j->allowed_count; i++) {
-        struct range *r = &j->allowed[i];
-
-        r->reach = r->end;
-        if (i && j->allowed[i - 1].field == r->field && j->allowed[i - 1].reach > r->end)
-            r->reach = j->allowed[i - 1].reach;
-    }
-}
-
-/* Whether one allow hit contains the match: of those that do not begin after it, one must reach its end. */
-static bool is_covered(const struct judge *j, const struct match *m)
-{
-    size_t low = 0, high = j->allowed_count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        const struct range *r = &j->allowed[middle];
-
-        if (r->field < m->field || (r->field == m->field && r->start <= m->start))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low && j->allowed[low - 1].field == m->field && j->allowed[low - 1].reach >= m->end;
+    cover_finish(&j->allowed);
 }
 
 /* Step 3. */
@@ -280,16 +266,47 @@ static void find_survivors(struct judge *j)
     for (size_t i = 0; i < j->found.match_count; i++) {
         struct match *m = &j->found.matches[i];
 
-        m->covered = is_covered(j, m);
+        m->covered = cover_contains(&j->allowed, m->field, m->start, m->end);
         j->found.leaves[m->leaf].surviving += !m->covered;
     }
 }
 
-/* Steps 4 and 5: the deciding rule, or NULL. */
-static const struct compiled_rule *decide(struct judge *j, const struct ruleset *set,
-                                          const struct judge_options *options)
+/* Step 5: the strongest threshold that the points of each scorecard reach. */
+static void count_points(struct judge *j, const struct ruleset *set)
 {
-    const struct compiled_rule *deciding = NULL;
+    for (size_t c = 0; c < j->candidate_count && set->scorecard_count; c++) {
+        const struct compiled_rule *rule = &set->rules[j->candidates[c]];
+
+        if (rule->acts_as != j->candidates[c] && applies(j, j->candidates[c]))
+            j->scores[set->rules[rule->acts_as].card].points += rule->points;
+    }
+    for (size_t s = 0; s < set->scorecard_count; s++) {
+        const struct threshold *thresholds = set->rules[set->scorecards[s]].thresholds;
+
+        for (enum action a = ACTION_FLAG; a < ACTION_COUNT; a++)
+            if (thresholds[a].given && j->scores[s].points >= thresholds[a].points)
+                j->scores[s].reached = a;
+    }
+}
+
+/* What a rule, or a scorecard, would do: a rule with points does what its scorecard came to. */
+static enum action action_now(const struct judge *j, const struct ruleset *set, uint32_t index)
+{
+    const struct compiled_rule *acting = &set->rules[set->rules[index].acts_as];
+
+    return acting->thresholds ? j->scores[acting->card].reached : acting->action;
+}
+
+static void take_stronger(struct decision *best, const struct compiled_rule *rule, enum action action)
+{
+    if (!best->rule || action > best->action || (action == best->action && rule < best->rule))
+        *best = (struct decision){rule, action};
+}
+
+/* Steps 4 to 6. */
+static struct decision decide(struct judge *j, const struct ruleset *set)
+{
+    struct decision best = {NULL, ACTION_ALLOW};
 
     for (size_t c = 0; c < j->candidate_count; c++) {
         uint32_t index = j->candidates[c];
@@ -297,11 +314,14 @@ static const struct compiled_rule *decide(struct judge *j, const struct ruleset 
 
         if (rule->action != ACTION_ALLOW)
             evaluate(j, set, index);
-        if (j->rules[index] == RULE_HOLDS && is_enforced(rule, options) &&
-            (!deciding || rule->action > deciding->action || (rule->action == deciding->action && rule < deciding)))
-            deciding = rule;
+        if (applies(j, index) && rule->acts_as == index)
+            take_stronger(&best, rule, rule->action);
     }
-    return deciding;
+    count_points(j, set);
+    for (size_t s = 0; s < set->scorecard_count; s++)
+        if (j->scores[s].reached != ACTION_ALLOW)
+            take_stronger(&best, &set->rules[set->scorecards[s]], j->scores[s].reached);
+    return best;
 }
 
 /* Reporting ---------------------------------------------------------------------------------------- */
@@ -326,42 +346,97 @@ static uint32_t rank_of(const struct hit *hit, bool decided)
     return 1 + ACTION_COUNT + (uint32_t)hit->state;
 }
 
+/* Whose hits are being reported. */
+struct reporting {
+    const struct compiled_rule *rule;
+    uint32_t index;
+    bool holds, enforced, decided;
+    enum action action;
+    const char *scorecard;
+};
+
+static void report_hit(struct judge *j, const struct reporting *now, struct hit hit)
+{
+    struct ranked_hit h = {.hit = hit, .rule = now->index};
+
+    h.hit.rule = now->rule->name;
+    h.hit.action = now->action;
+    h.hit.scorecard = now->scorecard;
+    h.hit.points = now->scorecard ? now->rule->points : 0;
+    h.rank = rank_of(&h.hit, now->decided);
+    best_hits_add(&j->best, &h);
+}
+
+/* What was measured to make a rule hold: hits without a range, which nothing paints or covers. */
+static size_t report_measures(struct judge *j, const struct reporting *now)
+{
+    static const struct match nowhere = {0};
+    const struct compiled_rule *rule = now->rule;
+    size_t reported = 0;
+
+    for (size_t i = rule->first_measure; i < rule->first_measure + rule->measure_count; i++) {
+        struct hit hit = {
+            .term = measurer_words(&j->measurer, i),
+            .folding = "none",
+            .field = FIELD_TEXT,
+            .state = state_of(rule, &nowhere, true, now->enforced),
+        };
+
+        if (!hit.term.len)
+            continue;
+        report_hit(j, now, hit);
+        reported++;
+    }
+    return reported;
+}
+
+static size_t report_matches(struct judge *j, const struct ruleset *set, const struct reporting *now, size_t slot)
+{
+    const struct compiled_rule *rule = now->rule;
+    const struct leaf *leaf = &set->leaves[rule->leaves[slot]];
+    const struct leaf_found *found = &j->found.leaves[rule->leaves[slot]];
+    bool counted = now->holds && j->counted[rule->first_slot + slot];
+
+    for (uint32_t i = 0; i < found->count; i++) {
+        const struct match *m = &j->found.matches[found->first + i];
+
+        report_hit(j, now,
+                   (struct hit){
+                       .list = leaf->list,
+                       .term = leaf->terms ? leaf->terms[m->term] : span_of(leaf->expression),
+                       .folding = set->foldings[leaf->folding].name,
+                       .field = (enum judged_field)m->field,
+                       .start = m->start,
+                       .end = m->end,
+                       .state = state_of(rule, m, counted, now->enforced),
+                   });
+    }
+    return found->count;
+}
+
 static void report_hits(struct judge *j, const struct ruleset *set, const struct compiled_rule *deciding,
-                        const struct judge_options *options, struct verdict *out)
+                        struct verdict *out)
 {
     size_t total = 0;
 
     best_hits_begin(&j->best);
     for (size_t c = 0; c < j->candidate_count; c++) {
         uint32_t index = j->candidates[c];
-        const struct compiled_rule *rule = &set->rules[index];
-        bool holds = j->rules[index] == RULE_HOLDS, enforced = is_enforced(rule, options);
+        const struct compiled_rule *rule = &set->rules[index], *acting = &set->rules[rule->acts_as];
+        struct reporting now = {
+            .rule = rule,
+            .index = index,
+            .holds = j->rules[index].state == RULE_HOLDS,
+            .enforced = j->rules[index].enforced,
+            .decided = acting == deciding,
+            .action = action_now(j, set, index),
+            .scorecard = acting != rule ? acting->name : NULL,
+        };
 
-        for (size_t s = 0; s < rule->leaf_count; s++) {
-            const struct leaf *leaf = &set->leaves[rule->leaves[s]];
-            const struct leaf_found *now = &j->found.leaves[rule->leaves[s]];
-            bool counted = holds && j->counted[rule->first_slot + s];
-
-            for (uint32_t i = 0; i < now->count; i++) {
-                const struct match *m = &j->found.matches[now->first + i];
-                struct ranked_hit h = {
-                    .hit = {.rule = rule->name,
-                            .list = leaf->list,
-                            .term = leaf->list ? leaf->terms[m->term] : span_of(leaf->expression),
-                            .folding = set->foldings[leaf->folding].name,
-                            .field = (enum judged_field)m->field,
-                            .start = m->start,
-                            .end = m->end,
-                            .state = state_of(rule, m, counted, enforced),
-                            .action = rule->action},
-                    .rule = index,
-                };
-
-                h.rank = rank_of(&h.hit, rule == deciding);
-                best_hits_add(&j->best, &h);
-                total++;
-            }
-        }
+        if (now.holds)
+            total += report_measures(j, &now);
+        for (size_t s = 0; s < rule->leaf_count; s++)
+            total += report_matches(j, set, &now, s);
     }
     out->hits = best_hits_finish(&j->best, &out->hit_count);
     out->hits_cut = j->found.too_many || total > out->hit_count;
@@ -369,15 +444,14 @@ static void report_hits(struct judge *j, const struct ruleset *set, const struct
 
 /* What the verdict does ---------------------------------------------------------------------------- */
 
-/* Hands all counted hits of the rules with this action that apply to the rewriter. */
-static void paint_hits(struct judge *j, const struct ruleset *set, enum action action,
-                       const struct judge_options *options)
+/* Hands all counted hits of the rules that apply with this action to the rewriter. */
+static void paint_hits(struct judge *j, const struct ruleset *set, enum action action)
 {
     for (size_t c = 0; c < j->candidate_count; c++) {
         uint32_t index = j->candidates[c];
         const struct compiled_rule *rule = &set->rules[index];
 
-        if (rule->action != action || j->rules[index] != RULE_HOLDS || !is_enforced(rule, options))
+        if (!applies(j, index) || action_now(j, set, index) != action)
             continue;
         for (size_t s = 0; s < rule->leaf_count; s++) {
             const struct leaf_found *now = &j->found.leaves[rule->leaves[s]];
@@ -388,7 +462,7 @@ static void paint_hits(struct judge *j, const struct ruleset *set, enum action a
                 if (m->covered)
                     continue;
                 if (action == ACTION_MASK)
-                    rewriter_mask(&j->rewriter, (enum judged_field)m->field, m->start, m->end, index);
+                    rewriter_mask(&j->rewriter, (enum judged_field)m->field, m->start, m->end, rule->acts_as);
                 else
                     rewriter_replace(&j->rewriter, (enum judged_field)m->field, m->start, m->end);
             }
@@ -407,15 +481,16 @@ static void set_codes(const struct compiled_rule *rule, struct verdict *out)
     }
 }
 
-static bool rewrite(struct judge *j, const struct ruleset *set, const struct compiled_rule *deciding,
-                    const struct message *message, const struct span fields[FIND_FIELDS],
-                    const struct judge_options *options, struct verdict *out)
+static bool rewrite(struct judge *j, const struct ruleset *set, const struct decision *decision,
+                    const struct case_file *file, struct verdict *out)
 {
-    rewriter_begin(&j->rewriter, message, fields[FIELD_TEXT], fields[FIELD_CLOUD_CUSTOM_DATA]);
-    paint_hits(j, set, ACTION_MASK, options);
-    if (deciding->action == ACTION_REPLACE)
-        paint_hits(j, set, ACTION_REPLACE, options);
-    switch (rewriter_finish(&j->rewriter, set, deciding->replace, out)) {
+    bool replace = decision->action == ACTION_REPLACE;
+
+    rewriter_begin(&j->rewriter, file->message, file->fields[FIELD_TEXT], file->fields[FIELD_CLOUD_CUSTOM_DATA]);
+    paint_hits(j, set, ACTION_MASK);
+    if (replace)
+        paint_hits(j, set, ACTION_REPLACE);
+    switch (rewriter_finish(&j->rewriter, set, replace ? decision->rule->replace : NULL, out)) {
     case REWRITE_DONE:
         return true;
     case REWRITE_IMPOSSIBLE:
@@ -437,52 +512,45 @@ static void clean_up(struct judge *j, const struct ruleset *set)
     if (j->candidate_count || j->found.match_count) {
         memset(j->rules, 0, set->rule_count * sizeof(*j->rules));
         memset(j->counted, 0, set->slot_count * sizeof(*j->counted));
+        memset(j->scores, 0, set->scorecard_count * sizeof(*j->scores));
     }
     j->candidate_count = 0;
-    if (j->allowed_cap > JUDGE_KEEP_RANGES) {
-        free(j->allowed);
-        j->allowed = NULL;
-        j->allowed_cap = 0;
-    }
     finder_reset(&j->found, set);
 }
 
 /* False when memory ran out. */
-static bool judge_fields(struct judge *j, const struct ruleset *set, const struct message *message,
-                         const struct span fields[FIND_FIELDS], const struct judge_options *options,
-                         struct verdict *out)
+static bool judge_fields(struct judge *j, const struct ruleset *set, const struct case_file *file, struct verdict *out)
 {
-    const struct compiled_rule *deciding;
+    struct decision decision;
 
-    finder_run(&j->found, set, fields);
+    finder_run(&j->found, set, file->circumstances, file->fields);
     if (j->found.failed)
         return false;
-    if (!j->found.match_count && !set->any_holds_without_match)
+    if (!j->found.match_count && !j->found.too_many && !set->any_holds_without_match)
         return true;
-    gather_candidates(j, set, message, options);
-    apply_allow_rules(j, set, options);
+    gather_candidates(j, set, file);
+    apply_allow_rules(j, set);
     if (j->failed)
         return false;
     find_survivors(j);
-    deciding = decide(j, set, options);
-    report_hits(j, set, deciding, options, out);
+    decision = decide(j, set);
+    report_hits(j, set, decision.rule, out);
 
-    if (deciding) {
-        out->action = deciding->action;
+    if (decision.rule) {
+        out->action = decision.action;
         out->decided_by = DECIDED_RULE;
-        out->rule = deciding->name;
-        out->follow_ups = deciding->then.items;
-        out->follow_up_count = deciding->then.count;
+        out->rule = decision.rule->name;
+        out->follow_ups = decision.rule->then.items;
+        out->follow_up_count = decision.rule->then.count;
     }
     /* What lies beyond the last match looked at is unknown: nothing weaker than a rejection is safe. */
     if (j->found.too_many && out->action < ACTION_REJECT) {
         out->action = ACTION_REJECT;
         out->decided_by = DECIDED_OVERLOAD;
     }
-    if ((out->action == ACTION_MASK || out->action == ACTION_REPLACE) &&
-        !rewrite(j, set, deciding, message, fields, options, out))
+    if ((out->action == ACTION_MASK || out->action == ACTION_REPLACE) && !rewrite(j, set, &decision, file, out))
         return false;
-    set_codes(deciding, out);
+    set_codes(decision.rule, out);
     return true;
 }
 
@@ -491,21 +559,22 @@ void judge_with(struct judge *j, const struct ruleset *set, const struct message
 {
     const struct verdict allow = {.action = ACTION_ALLOW, .decided_by = DECIDED_DEFAULT};
     const struct optional_text *custom = &message->cloud_custom_data;
-    struct span fields[FIND_FIELDS] = {0};
+    struct case_file file = {message, circumstances, options, {{0}}};
     bool done = false;
 
-    (void)circumstances;
     *out = allow;
     if (!set || (message->command != COMMAND_BEFORE && message->command != COMMAND_AFTER))
         return;
     out->revision = set->revision;
     rewriter_trim(&j->rewriter); /* what the last verdict borrowed is free now */
     j->failed = false;
-    fields[FIELD_TEXT] = valid_text(j, FIELD_TEXT, message->text);
+    file.fields[FIELD_TEXT] = valid_text(j, FIELD_TEXT, message->text);
     if (custom->presence == GIVEN)
-        fields[FIELD_CLOUD_CUSTOM_DATA] = valid_text(j, FIELD_CLOUD_CUSTOM_DATA, custom->text);
-    if (fields[0].len <= JUDGE_MAX_TEXT && fields[1].len <= JUDGE_MAX_TEXT && !j->failed && take_set(j, set)) {
-        done = judge_fields(j, set, message, fields, options, out);
+        file.fields[FIELD_CLOUD_CUSTOM_DATA] = valid_text(j, FIELD_CLOUD_CUSTOM_DATA, custom->text);
+    if (file.fields[0].len <= JUDGE_MAX_TEXT && file.fields[1].len <= JUDGE_MAX_TEXT && !j->failed &&
+        take_set(j, set)) {
+        measurer_begin(&j->measurer, message, file.fields[FIELD_TEXT], circumstances);
+        done = judge_fields(j, set, &file, out);
         clean_up(j, set);
     }
     if (!done) {

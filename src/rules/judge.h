@@ -7,9 +7,15 @@
  *   2. An allow rule whose condition holds on its matches makes allow hits of them.
  *   3. A match of any other rule survives only if no allow hit in the same field covers it (contains its range).
  *   4. Any other rule whose condition holds on the surviving matches applies; those of its matches that make the
- *      condition hold count. Shadow rules go the same way, but neither cover nor apply: they only record.
- *   5. The strongest action wins. Of equally strong rules the one with the smallest name decides code, text and
- *      follow-ups; masks of all of them are applied together, and a replacement masks what is left beside it.
+ *      condition hold count. Shadow rules, and rules whose rollout has not reached the room, go the same way, but
+ *      neither cover nor apply nor score: they only record.
+ *   5. A rule that applies and has points in place of an action gives them, once, to its scorecard. The strongest
+ *      threshold that a scorecard's points reach applies as if a rule with its name and all those matches did.
+ *   6. The strongest action wins. Of equally strong rules and scorecards the one with the smallest name decides code,
+ *      text and follow-ups; masks of all of them are applied together, and a replacement masks what is left beside it.
+ *
+ * What holds for the message as a whole (measure.h) has no match: it is reported as a hit without list and range, and
+ * in it nothing is covered, masked or replaced.
  *
  * So the order of rules, lists and terms never matters.
  *

@@ -1,9 +1,8 @@
 #include "rules/matcher.h"
 
 #include "base/crypto.h"
-#include "base/utf8.h"
 #include "rules/stored_file.h"
-#include "rules/unicode.h"
+#include "rules/word_edge.h"
 
 #include <hs/hs.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@ enum {
     EXPRESSION_FLAGS = HS_FLAG_UTF8 | HS_FLAG_SOM_LEFTMOST,
     TERM_FLAGS = 0, /* where a term starts follows from its length */
     CACHE_KEEP = 16,
-    CACHE_FORMAT = 1,
+    CACHE_FORMAT = 2,
 };
 
 struct matched_pattern {
@@ -58,35 +57,111 @@ static int refusal(struct err *err, const char *message)
     return err_set(err, ERR_USAGE, "%.*s; %s", (int)len, message, advice);
 }
 
-/* The upper bounds of all repeats {n}, {n,} and {n,m} taken together. vectorscan unrolls them: beyond a thousand it
- * works for many seconds before it gives up. */
+/* What vectorscan unrolls: each repeat {n}, {n,} or {n,m} taken with its upper bound as often as what it repeats has
+ * characters, repeats within it included. Beyond a thousand it works for many seconds before it gives up; a property
+ * such as \p{L} is a big machine of its own. Written for any text, also for what is no expression. */
+enum { PROPERTY_WEIGHT = 100, MAX_NESTING = 64 };
+
+struct unrolled {
+    const char *at;
+    unsigned long long sum;                 /* of the repeats, outermost ones only */
+    unsigned long long groups[MAX_NESTING]; /* characters in each open group */
+    size_t depth;
+    unsigned long long last; /* characters in what a repeat would repeat */
+};
+
+enum { UNROLLED_MOST = 1000000000 };
+
+/* Reads a character class or an escape: one character, or what a property weighs. */
+static unsigned long long atom_weight(struct unrolled *u)
+{
+    unsigned long long weight = 1;
+    bool in_brackets = *u->at == '[', class = in_brackets;
+
+    if (class) {
+        u->at++;
+        u->at += *u->at == '^';
+        u->at += *u->at == ']';
+    }
+    for (; *u->at; u->at++) {
+        if (*u->at == '\\' && u->at[1]) {
+            u->at++;
+            if (*u->at == 'p' || *u->at == 'P')
+                weight = PROPERTY_WEIGHT;
+        } else if (class && *u->at == ']') {
+            class = false;
+        }
+        if (!class)
+            break;
+    }
+    if (*u->at)
+        u->at++;
+    if (weight > 1 && !in_brackets && *u->at == '{') { /* its name: \p{Lu} */
+        u->at += strcspn(u->at, "}");
+        u->at += *u->at == '}';
+    }
+    return weight;
+}
+
+/* The upper bound of the repeat at u->at, which is behind it then; 0: it is none. */
+static unsigned long long repeat_bound(struct unrolled *u)
+{
+    unsigned long long bound = 0, low = 0;
+    const char *p = u->at + 1;
+
+    for (; (*p >= '0' && *p <= '9') || *p == ','; p++) {
+        if (*p == ',') {
+            low = bound;
+            bound = 0;
+        } else if (bound < 1000000) {
+            bound = bound * 10 + (unsigned)(*p - '0');
+        }
+    }
+    if (*p != '}' || p == u->at + 1)
+        return 0;
+    u->at = p + 1;
+    return bound > low ? bound : low;
+}
+
+static void add_characters(struct unrolled *u, unsigned long long characters)
+{
+    u->last = characters;
+    u->groups[u->depth] += characters;
+    if (u->groups[u->depth] > UNROLLED_MOST)
+        u->groups[u->depth] = UNROLLED_MOST;
+}
+
+/* What the repeats of an expression unroll to. */
 static unsigned long long repeats_of(const char *text)
 {
-    unsigned long long sum = 0;
+    struct unrolled u = {.at = text};
 
-    for (const char *p = text; *p; p++) {
-        unsigned long long bound = 0, low = 0;
+    while (*u.at) {
+        unsigned long long bound;
 
-        if (*p == '\\' && p[1]) {
-            p++;
-            continue;
+        if (*u.at == '(' && u.depth + 1 < MAX_NESTING) {
+            u.groups[++u.depth] = 0;
+            u.at++;
+        } else if (*u.at == ')' && u.depth) {
+            unsigned long long inside = u.groups[u.depth--];
+
+            add_characters(&u, inside);
+            u.at++;
+        } else if (*u.at == '{' && (bound = repeat_bound(&u)) > 0) {
+            unsigned long long more = bound * (u.last ? u.last : 1);
+
+            more = more < UNROLLED_MOST ? more : UNROLLED_MOST;
+            u.sum = u.sum + more < UNROLLED_MOST ? u.sum + more : UNROLLED_MOST;
+            u.groups[u.depth] -= u.last;
+            add_characters(&u, more);
+        } else if (*u.at == '\\' || *u.at == '[') {
+            add_characters(&u, atom_weight(&u));
+        } else {
+            add_characters(&u, 1);
+            u.at++;
         }
-        if (*p != '{')
-            continue;
-        for (p++; (*p >= '0' && *p <= '9') || *p == ','; p++) {
-            if (*p == ',') {
-                low = bound;
-                bound = 0;
-            } else if (bound < 1000000) {
-                bound = bound * 10 + (unsigned)(*p - '0');
-            }
-        }
-        if (*p == '}')
-            sum += bound > low ? bound : low;
-        else
-            p--;
     }
-    return sum;
+    return u.sum;
 }
 
 int matcher_check_expression(const char *text, struct err *err)
@@ -111,22 +186,24 @@ int matcher_check_expression(const char *text, struct err *err)
     return r;
 }
 
-/* A term as an expression that matches just these bytes. */
-static void add_escaped(struct buf *out, const struct pattern *p)
+/* A term as an expression that matches just these bytes; an expression as it is. NUL-terminated. */
+static void add_expression(struct buf *out, const struct pattern *p)
 {
+    static const char hex[] = "0123456789abcdef";
+
     for (size_t i = 0; i < p->len; i++) {
         unsigned char c = (unsigned char)p->text[i];
 
-        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
+        if (p->expression || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
             buf_add_char(out, (char)c);
         else
-            buf_addf(out, "\\x%02x", c);
+            buf_add(out, (const char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
     }
     buf_add_char(out, '\0');
 }
 
 /* Everything the database depends on, hashed: its name in the cache. */
-static bool cache_name(char name[SHA256_HEX + 16], struct span expressions, const unsigned *flags, size_t count)
+static bool cache_name(char name[SHA256_HEX + 16], const struct pattern *patterns, size_t count)
 {
     struct buf key = BUF_INIT;
     char digest[SHA256_HEX];
@@ -136,8 +213,11 @@ static bool cache_name(char name[SHA256_HEX + 16], struct span expressions, cons
     hs_populate_platform(&platform);
     buf_addf(&key, "%d %s tune %u features %llu patterns %zu\n", CACHE_FORMAT, hs_version(), platform.tune,
              platform.cpu_features, count);
-    buf_add(&key, flags, count * sizeof(*flags));
-    buf_add_span(&key, expressions);
+    for (size_t i = 0; i < count; i++) {
+        buf_add_char(&key, patterns[i].expression ? 'e' : 't');
+        buf_add(&key, &patterns[i].len, sizeof(patterns[i].len));
+        buf_add(&key, patterns[i].text, patterns[i].len);
+    }
     ok = !buf_failed(&key);
     if (ok)
         crypto_sha256_hex(&(struct span){key.data, key.len}, 1, digest);
@@ -173,19 +253,68 @@ static void cache_put(const char *directory, const char *name, const hs_database
     free(bytes);
 }
 
-static int compile_database(hs_database_t **out, const char *const *expressions, const unsigned *flags,
-                            const unsigned *ids, size_t count, size_t *bad, struct err *err)
-{
-    hs_compile_error_t *error = NULL;
-    hs_error_t status = hs_compile_multi(expressions, flags, ids, (unsigned)count, HS_MODE_BLOCK, NULL, out, &error);
-    int r;
+/* What hs_compile_multi wants to be given. */
+struct compile_input {
+    struct buf text;
+    const char **expressions;
+    size_t *offsets;
+    unsigned *flags, *ids;
+};
 
-    if (status == HS_SUCCESS)
-        return 0;
+static bool compile_input_make(struct compile_input *in, const struct pattern *patterns, size_t count)
+{
+    in->expressions = calloc(count, sizeof(*in->expressions));
+    in->offsets = calloc(count, sizeof(*in->offsets));
+    in->flags = calloc(count, sizeof(*in->flags));
+    in->ids = calloc(count, sizeof(*in->ids));
+    if (!in->expressions || !in->offsets || !in->flags || !in->ids)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        in->offsets[i] = in->text.len;
+        in->ids[i] = (unsigned)i;
+        in->flags[i] = patterns[i].expression ? EXPRESSION_FLAGS : TERM_FLAGS;
+        add_expression(&in->text, &patterns[i]);
+    }
+    for (size_t i = 0; i < count && !buf_failed(&in->text); i++)
+        in->expressions[i] = in->text.data + in->offsets[i];
+    return !buf_failed(&in->text);
+}
+
+static void compile_input_release(struct compile_input *in)
+{
+    free(in->expressions);
+    free(in->offsets);
+    free(in->flags);
+    free(in->ids);
+    buf_release(&in->text);
+}
+
+static int no_memory(size_t count, struct err *err)
+{
+    return err_set(err, ERR_FAILED, "could not compile %zu patterns: out of memory", count);
+}
+
+/* Vectored mode, although each text is one piece: in block mode vectorscan 5.4.9 writes the rest of the text into a
+ * buffer of 255 bytes when it looks for the start of a match backwards (rvermicelliDoubleExec; mended in 5.4.13), and
+ * the process ends. It costs a tenth of a scan. */
+static int compile_database(hs_database_t **out, const struct pattern *patterns, size_t count, size_t *bad,
+                            struct err *err)
+{
+    struct compile_input in = {.text = BUF_INIT};
+    hs_compile_error_t *error = NULL;
+    hs_error_t status;
+    int r = 0;
+
+    if (!compile_input_make(&in, patterns, count)) {
+        compile_input_release(&in);
+        return no_memory(count, err);
+    }
+    status = hs_compile_multi(in.expressions, in.flags, in.ids, (unsigned)count, HS_MODE_VECTORED, NULL, out, &error);
+    compile_input_release(&in);
     if (status == HS_COMPILER_ERROR && error && error->expression >= 0) {
         *bad = (size_t)error->expression;
         r = refusal(err, error->message);
-    } else {
+    } else if (status != HS_SUCCESS) {
         r = err_set(err, ERR_FAILED, "vectorscan could not compile %zu patterns: %s", count,
                     error && error->message ? error->message : "out of memory");
     }
@@ -197,61 +326,33 @@ int matcher_compile(struct matcher **out, const struct pattern *patterns, size_t
                     size_t *bad, struct err *err)
 {
     struct matcher *m = calloc(1, sizeof(*m));
-    const char **expressions = calloc(count, sizeof(*expressions));
-    size_t *offsets = calloc(count, sizeof(*offsets));
-    unsigned *flags = calloc(count, sizeof(*flags)), *ids = calloc(count, sizeof(*ids));
-    struct buf text = BUF_INIT;
     char name[SHA256_HEX + 16];
     bool named;
-    int r = ERR_FAILED;
+    int r;
 
-    if (!m || !expressions || !offsets || !flags || !ids || count > UINT32_MAX)
-        goto no_memory;
-    m->patterns = calloc(count, sizeof(*m->patterns));
-    if (!m->patterns)
-        goto no_memory;
-    for (size_t i = 0; i < count; i++) {
-        const struct pattern *p = &patterns[i];
-
-        offsets[i] = text.len;
-        ids[i] = (unsigned)i;
-        flags[i] = p->expression ? EXPRESSION_FLAGS : TERM_FLAGS;
-        if (p->expression) {
-            buf_add(&text, p->text, p->len + 1);
-        } else {
-            add_escaped(&text, p);
-            m->patterns[i] = (struct matched_pattern){(uint32_t)p->len, (uint8_t)p->boundary};
-        }
+    if (m)
+        m->patterns = calloc(count, sizeof(*m->patterns));
+    if (!m || !m->patterns || count > UINT32_MAX) {
+        matcher_free(m);
+        return no_memory(count, err);
     }
-    if (buf_failed(&text))
-        goto no_memory;
     for (size_t i = 0; i < count; i++)
-        expressions[i] = text.data + offsets[i];
-
-    named = cache_directory && cache_name(name, buf_span(&text), flags, count);
+        if (!patterns[i].expression)
+            m->patterns[i] = (struct matched_pattern){(uint32_t)patterns[i].len, (uint8_t)patterns[i].boundary};
+    named = cache_directory && cache_name(name, patterns, count);
     if (named) {
         m->database = cache_get(cache_directory, name);
         m->from_cache = m->database != NULL;
     }
-    r = m->database ? 0 : compile_database(&m->database, expressions, flags, ids, count, bad, err);
+    r = m->database ? 0 : compile_database(&m->database, patterns, count, bad, err);
     if (r == 0 && named && !m->from_cache)
         cache_put(cache_directory, name, m->database);
-    if (r == 0) {
-        *out = m;
-        m = NULL;
+    if (r < 0) {
+        matcher_free(m);
+        return r;
     }
-    goto out;
-
-no_memory:
-    r = err_set(err, ERR_FAILED, "could not compile %zu patterns: out of memory", count);
-out:
-    matcher_free(m);
-    free(expressions);
-    free(offsets);
-    free(flags);
-    free(ids);
-    buf_release(&text);
-    return r;
+    *out = m;
+    return 0;
 }
 
 void matcher_free(struct matcher *m)
@@ -297,43 +398,11 @@ void matcher_scratch_free(struct matcher_scratch *scratch)
     free(scratch);
 }
 
-/* Whether the character that ends before, or begins at, `at` is part of a word; and how it is written. */
-static unsigned word_class_before(const struct unicode_tables *t, struct span text, size_t at)
-{
-    size_t start = at;
-
-    if (at == 0)
-        return 0;
-    do
-        start--;
-    while (start && ((unsigned char)text.data[start] & 0xC0) == 0x80);
-    return unicode_word_class(t, utf8_decode(text.data + start, at - start));
-}
-
-static unsigned word_class_after(const struct unicode_tables *t, struct span text, size_t at)
-{
-    size_t n = at < text.len ? utf8_char_len(text.data + at, text.len - at) : 0;
-
-    return n ? unicode_word_class(t, utf8_decode(text.data + at, n)) : 0;
-}
-
-/* Whether a word goes on over the edge between two characters of these classes. */
-static bool word_goes_on(enum term_boundary boundary, unsigned left, unsigned right)
-{
-    if (!(left & WORD_PART) || !(right & WORD_PART))
-        return false;
-    return boundary == BOUNDARY_WORD || !((left | right) & WORD_UNSPACED);
-}
-
 static bool stands_alone(enum term_boundary boundary, struct span text, size_t start, size_t end)
 {
-    const struct unicode_tables *t;
-
-    if (boundary == BOUNDARY_ANY)
-        return true;
-    t = unicode_tables();
-    return t && !word_goes_on(boundary, word_class_before(t, text, start), word_class_after(t, text, start)) &&
-           !word_goes_on(boundary, word_class_before(t, text, end), word_class_after(t, text, end));
+    return boundary == BOUNDARY_ANY ||
+           (!word_goes_on(boundary, word_class_before(text, start), word_class_after(text, start)) &&
+            !word_goes_on(boundary, word_class_before(text, end), word_class_after(text, end)));
 }
 
 struct scan {
@@ -359,11 +428,12 @@ int matcher_scan(const struct matcher *m, struct matcher_scratch *scratch, struc
                  bool (*found)(void *arg, uint32_t pattern, size_t start, size_t end), void *arg)
 {
     struct scan s = {m, text, found, arg};
+    const unsigned len = (unsigned)text.len;
     hs_error_t status;
 
     if (text.len == 0)
         return 0;
-    status = hs_scan(m->database, text.data, (unsigned)text.len, 0, scratch->hs, on_match, &s);
+    status = hs_scan_vector(m->database, &text.data, &len, 1, 0, scratch->hs, on_match, &s);
     if (status == HS_SCAN_TERMINATED)
         return ERR_FULL;
     return status == HS_SUCCESS ? 0 : ERR_FAILED;

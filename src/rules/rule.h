@@ -1,3 +1,4 @@
+/* clang-format off */
 /* rule.h - rules and term lists as people write them: the model shared by YAML files, the database and the compiler.
  *
  * A rule file is a YAML list of entries, each of one kind:
@@ -16,44 +17,56 @@
  *     - rule: contact
  *       when: before                   # before | after | both (default)
  *       mode: enforce                  # enforce | shadow | off
- *       rollout: 25                    # percent of the rooms, always the same ones, in which it is enforced; else
- * shadow scope:                         # globs: * and ?; each also as except_* { apps: [..], groups: [..],
- * group_types: [..], senders: [..], operators: [..], platforms: [..], exempt_admins: true } match: ... # a condition,
- * see below action: mask                   # allow | flag | mask | replace | reject | discard score: { spam: 3 } # in
- * place of action: points for a scorecard, may be negative mask: "*"                      # the character that stands
- * for each masked one replace: "..."                 # replace: the whole text becomes this reject_code: 10121 # 1
- * (default) or 10100..10200; also of a mask or replacement that cannot be made reject_text: "..."             # what
- * the sender reads, with a code of 10100 and more then: []                       # follow-ups for the outbox: resend,
- * recall, mute 10m note: "..." examples: [ { text: "..", verdict: mask, becomes: ".." } ]   # run before a revision is
- * published
+ *       rollout: 25                    # percent of the rooms, always the same ones, in which it is enforced; else shadow
+ *       scope:                         # globs: * and ?, case counts; each also as except_*
+ *         apps: ["1400*"]
+ *         groups: ["live-*"]
+ *         group_types: [Live]
+ *         senders: ["guest-*"]
+ *         operators: ["*"]
+ *         platforms: [Android, iOS]
+ *         exempt_admins: true
+ *       match: ...                     # a condition, see below
+ *       action: mask                   # allow | flag | mask | replace | reject | discard
+ *       score: { spam: 3 }             # in place of action: points for a scorecard, may be negative
+ *       mask: "*"                      # the character that stands for each masked one
+ *       replace: "..."                 # replace: the whole text becomes this
+ *       reject_code: 10121             # 1 (default) or 10100..10200; also of a mask or replacement that cannot be made
+ *       reject_text: "..."             # what the sender reads, with a code of 10100 and more
+ *       then: []                       # follow-ups for the outbox: resend, recall, mute 10m
+ *       note: "..."
+ *       examples: [ { text: "..", verdict: mask, becomes: ".." } ]   # run before a revision is published
  *
- *     - scorecard: spam
- *       at: { flag: 3, mask: 5, reject: 8, discard: 12 }   # thresholds; the strongest one reached applies
- *       mask, replace, reject_code, reject_text, then, note: as of a rule
+ *     - scorecard: spam                # shares the names of rules
+ *       at: { flag: 3, mask: 5, reject: 8, discard: 12 }   # a stronger action needs more points
+ *       mask, replace, reject_code, reject_text, then, note: as of a rule, where a threshold asks for them
  *
  * A condition is a map with exactly one of these keys:
  *
  *     terms: contact-words
  *     regex: '..'                    # with `folding: [..]` and `tables: [..]` beside it; else on the original text
- *     links: any                     # or { allow: [example.com] } or { deny: [bit.ly] }
+ *     links: any                     # or { allow: [example.com] } or { deny: [bit.ly] } or both
  *     contact: [phone, email, messenger]       # or any
  *     length: { more_than: 500 }     # visible characters; more_than, less_than, at_least, at_most; two of them: both
  *     lines: { more_than: 10 }
  *     share: { of: emoji, percent: 60, least: 5 }   # emoji | caps | digits | symbols | script with `scripts: [Latin]`
  *     types: [image, custom]         # the message has an element of one of these types, `unknown` among them
- *     json: { in: cloud_custom_data, path: "mod.level", one_of: ["7", 8] }   # exists: true | one_of | glob |
- * more_than.. # in: cloud_custom_data | custom_element repeated: { times: 3, within: 60s, by: sender }          # by:
- * sender | sender_in_room | room rate: { times: 10, within: 10s, by: sender_in_room, tighten: 2 } any: [..]   all: [..]
- * not: { .. }
+ *     json: { in: cloud_custom_data, path: "mod.level", one_of: ["7", 8] }   # in: cloud_custom_data | custom_element;
+ *                                    # exists: true | one_of | glob | more_than.. of a number, where more_than: 7 is
+ *                                    # at_least: 8; path: json_path.h
+ *     repeated: { times: 3, within: 60s, by: sender }          # by: sender | sender_in_room | room; 1s..1h
+ *     rate: { times: 10, within: 10s, by: sender_in_room, tighten: 2 }
+ *     any: [..]   all: [..]   not: { .. }
  *
  * The first four find something and point at it; the others hold or do not hold for the message as a whole.
  *
  * A regex sees the folded text, so with "case" it is written in lower case. What expressions can and cannot do stands
- * in matcher.h.
+ * in matcher.h. config/rules/rules.schema.json says the same to an editor.
  *
  * The same as one JSON object {"admins":[..],"lists":[..],"rules":[..],"scorecards":[..],"tables":[..]} (what is empty
  * left out, but for lists and rules) is the document of a revision: canonical (rule_document_write gives the same bytes
  * for the same meaning), so its checksum names the set. */
+/* clang-format on */
 #ifndef CHATSLUICE_RULES_RULE_H
 #define CHATSLUICE_RULES_RULE_H
 
@@ -260,8 +273,8 @@ struct rule {
     struct place place;
 };
 
-/* Adds up the points of the rules that name it and hold; the strongest action whose threshold is reached applies, as if
- * a rule of this name with all their matches did. */
+/* Adds up the points of the rules that name it, hold and are enforced; the strongest action whose threshold is reached
+ * applies, as if a rule of this name with all their matches did. */
 struct scorecard {
     const char *name; /* shares the names of rules */
     struct threshold {
@@ -282,11 +295,16 @@ void rule_document_free(struct rule_document *doc); /* NULL is fine */
 
 /* Reads a rule file, or the JSON object of a revision, into doc beside what is there. Every fault (unknown key with a
  * suggestion, wrong kind, duplicate name, missing list, bad code...) goes to *faults as file:line:column. 0, or
- * ERR_USAGE if there was any. rule_document_check() looks at what only the whole can show: lists that no file defines,
- * duplicate names over files. */
+ * ERR_USAGE if there was any. rule_document_check() looks at what only the whole can show: lists, tables and scorecards
+ * that no file defines, duplicate names over files. */
+/* What was read, checked and compiled before, and kept where nobody else writes, need not have each expression tried
+ * by itself: the compiler finds out anyway. To be called before reading. */
+void rule_document_trust(struct rule_document *doc);
 int rule_document_read_file(struct rule_document *doc, const char *path, struct faults *faults);
 int rule_document_read_text(struct rule_document *doc, const char *source, struct span text, struct faults *faults);
 int rule_document_check(const struct rule_document *doc, struct faults *faults);
+/* Warns of lists, tables and scorecards that nothing names: no fault, but perhaps a slip. */
+void rule_document_warn_unused(const struct rule_document *doc, struct faults *faults);
 
 size_t rule_document_rules(const struct rule_document *doc, const struct rule *const **rules);
 size_t rule_document_lists(const struct rule_document *doc, const struct term_list *const **lists);
@@ -295,9 +313,12 @@ size_t rule_document_scorecards(const struct rule_document *doc, const struct sc
 struct texts rule_document_admins(const struct rule_document *doc); /* globs over accounts, sorted */
 const char *rule_document_source(const struct rule_document *doc, const struct rule *rule); /* its file */
 
-/* Canonical JSON: lists and rules by name, keys in fixed order, terms sorted, defaults left out. */
+/* Canonical JSON: entries by name, keys in fixed order, terms and whatever else has no order sorted, defaults left out.
+ */
 void rule_document_write_json(const struct rule_document *doc, struct buf *out);
 void rule_write_json(const struct rule *rule, struct buf *out); /* the object of one rule, "rule" first */
+void scorecard_write_json(const struct scorecard *card, struct buf *out);
+void fold_table_write_json(const struct fold_table *table, struct buf *out);
 void term_list_write_json(const struct term_list *list, bool with_terms, struct buf *out);
 /* YAML that rule_document_read_* takes back to the same canonical JSON. */
 void rule_document_write_yaml(const struct rule_document *doc, struct buf *out);

@@ -15,5 +15,12 @@ extern const struct name_list boundary_names;    /* enum term_boundary */
 extern const struct name_list when_names;        /* enum rule_when - WHEN_BEFORE */
 extern const struct name_list mode_names;        /* enum rule_mode */
 extern const struct name_list action_names_list; /* enum action */
+extern const struct name_list contact_names;     /* number of the bit of enum contact_kind */
+extern const struct name_list share_names;       /* enum share_of */
+extern const struct name_list type_names;        /* enum element_type of wire/message.h */
+extern const struct name_list json_where_names;  /* enum json_where */
+extern const struct name_list counted_names;     /* enum counted */
+extern const struct name_list scope_names;       /* enum scope_kind */
+extern const struct name_list except_names;      /* the same, for what is excepted */
 
 #endif

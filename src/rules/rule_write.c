@@ -1,283 +1,9 @@
-/* Writes the model of rule.h: canonical JSON, whose bytes name a rule set, and YAML for people. Both go through the
- * same description of an entry (describe_rule, describe_list), so that they cannot drift apart. Texts are written so
- * that JSON and YAML readers take them back alike: what a YAML reader would fold, refuse or strip is escaped. */
-#include "rules/rule.h"
-
-#include "base/utf8.h"
-#include "rules/rule_names.h"
+/* Writes the model of rule.h: canonical JSON, whose bytes name a rule set, and YAML for people. */
+#include "rules/rule_writer.h"
 
 #include <stdlib.h>
 
-/* A form of writing: the same calls make JSON or YAML. Keys of a YAML map stand at `indent` blanks. */
-struct writer {
-    struct buf *out;
-    bool yaml;
-    unsigned indent;
-    bool first;        /* of the map or list being written */
-    bool inline_first; /* YAML: the next key follows "- " on the same line */
-};
-
-/* Escaped in both forms: control characters; the line separators that YAML takes for line ends; the byte order mark
- * and non-characters, which YAML readers refuse. */
-static bool needs_escape(uint32_t c)
-{
-    return c < 0x20 || c == '"' || c == '\\' || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029 || c == 0xFEFF ||
-           c == 0xFFFE || c == 0xFFFF;
-}
-
-static void write_quoted(struct buf *out, struct span text)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < text.len;) {
-        size_t n = utf8_char_len(text.data + i, text.len - i);
-        uint32_t c = n ? utf8_decode(text.data + i, n) : 0xFFFD;
-
-        if (!needs_escape(c))
-            buf_add(out, n ? text.data + i : "\xEF\xBF\xBD", n ? n : 3);
-        else if (c == '"' || c == '\\')
-            buf_addf(out, "\\%c", (char)c);
-        else if (c == '\n')
-            buf_add_text(out, "\\n");
-        else if (c == '\t')
-            buf_add_text(out, "\\t");
-        else
-            buf_addf(out, "\\u%04x", c);
-        i += n ? n : 1;
-    }
-    buf_add_char(out, '"');
-}
-
-/* YAML: plain where nothing can be misread, in single quotes where nothing needs escaping (expressions stay readable),
- * otherwise in double quotes. */
-static void write_yaml_text(struct buf *out, struct span text)
-{
-    static const char *const words[] = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"};
-    bool plain = text.len > 0 && text.len <= 64, single = true;
-
-    for (size_t i = 0; i < text.len;) {
-        size_t n = utf8_char_len(text.data + i, text.len - i);
-        uint32_t c = n ? utf8_decode(text.data + i, n) : 0;
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-
-        if (!letter && (i == 0 || !((c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.')))
-            plain = false;
-        if (needs_escape(c) && c != '"' && c != '\\')
-            single = false;
-        i += n ? n : 1;
-    }
-    for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-        plain = plain && !span_is_nocase(text, words[i]);
-    if (plain) {
-        buf_add_span(out, text);
-        return;
-    }
-    if (!single) {
-        write_quoted(out, text);
-        return;
-    }
-    buf_add_char(out, '\'');
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] == '\'')
-            buf_add_char(out, '\'');
-        buf_add_char(out, text.data[i]);
-    }
-    buf_add_char(out, '\'');
-}
-
-static void write_text(struct writer *w, struct span text)
-{
-    if (w->yaml)
-        write_yaml_text(w->out, text);
-    else
-        write_quoted(w->out, text);
-}
-
-static void write_indent(struct writer *w, unsigned indent)
-{
-    for (unsigned i = 0; i < indent; i++)
-        buf_add_char(w->out, ' ');
-}
-
-static void write_key(struct writer *w, const char *key)
-{
-    if (!w->yaml) {
-        if (!w->first)
-            buf_add_char(w->out, ',');
-        buf_addf(w->out, "\"%s\":", key);
-    } else {
-        if (!w->inline_first) {
-            buf_add_char(w->out, '\n');
-            write_indent(w, w->indent);
-        }
-        buf_addf(w->out, "%s: ", key);
-    }
-    w->first = w->inline_first = false;
-}
-
-static void write_member(struct writer *w, const char *key, struct span text)
-{
-    write_key(w, key);
-    write_text(w, text);
-}
-
-/* A list of short texts, on one line in both forms. */
-static void write_texts(struct writer *w, const char *key, const char *const *items, size_t count)
-{
-    write_key(w, key);
-    buf_add_char(w->out, '[');
-    for (size_t i = 0; i < count; i++) {
-        if (i)
-            buf_add_text(w->out, w->yaml ? ", " : ",");
-        write_text(w, span_of(items[i]));
-    }
-    buf_add_char(w->out, ']');
-}
-
-static void write_folding(struct writer *w, unsigned folding)
-{
-    const char *steps[8];
-    size_t count = 0;
-
-    for (size_t i = 0; i < fold_step_names.count; i++)
-        if (folding & (1u << i))
-            steps[count++] = fold_step_names.names[i];
-    write_texts(w, "folding", steps, count);
-}
-
-/* The value of a YAML key that was just written goes on in lines of its own: no blank after the colon. */
-static void end_line(struct writer *w)
-{
-    if (w->out->len && w->out->data[w->out->len - 1] == ' ')
-        w->out->len--;
-}
-
-/* Opens a map that is the value of a key just written, or an item of a JSON list. */
-static struct writer open_map(struct writer *w)
-{
-    if (w->yaml)
-        end_line(w);
-    else
-        buf_add_char(w->out, '{');
-    return (struct writer){.out = w->out, .yaml = w->yaml, .indent = w->indent + 2, .first = true};
-}
-
-static void close_map(struct writer *inner)
-{
-    if (!inner->yaml)
-        buf_add_char(inner->out, '}');
-}
-
-/* Begins item number i of a list whose key was just written. */
-static struct writer open_item(struct writer *w, size_t i)
-{
-    if (!w->yaml) {
-        if (i)
-            buf_add_char(w->out, ',');
-        return open_map(w);
-    }
-    buf_add_char(w->out, '\n');
-    write_indent(w, w->indent + 2);
-    buf_add_text(w->out, "- ");
-    return (struct writer){.out = w->out, .yaml = true, .indent = w->indent + 4, .first = true, .inline_first = true};
-}
-
-static void open_list(struct writer *w)
-{
-    if (w->yaml)
-        end_line(w);
-    else
-        buf_add_char(w->out, '[');
-}
-
-static void close_list(struct writer *w)
-{
-    if (!w->yaml)
-        buf_add_char(w->out, ']');
-}
-
-static void describe_condition(struct writer *w, const struct condition *c)
-{
-    switch (c->kind) {
-    case CONDITION_TERMS:
-        write_member(w, "terms", span_of(c->text));
-        return;
-    case CONDITION_REGEX:
-        write_member(w, "regex", span_of(c->text));
-        if (c->folding.steps != FOLD_NONE)
-            write_folding(w, c->folding.steps);
-        return;
-    case CONDITION_LINKS:
-    case CONDITION_CONTACT:
-    case CONDITION_LENGTH:
-    case CONDITION_LINES:
-    case CONDITION_SHARE:
-    case CONDITION_TYPES:
-    case CONDITION_JSON:
-    case CONDITION_REPEATED:
-    case CONDITION_RATE:
-        return; /* not read yet */
-    case CONDITION_NOT: {
-        struct writer inner;
-
-        write_key(w, "not");
-        inner = open_map(w);
-        describe_condition(&inner, c->parts[0]);
-        close_map(&inner);
-        return;
-    }
-    case CONDITION_ANY:
-    case CONDITION_ALL:
-        write_key(w, c->kind == CONDITION_ANY ? "any" : "all");
-        open_list(w);
-        for (size_t i = 0; i < c->part_count; i++) {
-            struct writer item = open_item(w, i);
-
-            describe_condition(&item, c->parts[i]);
-            close_map(&item);
-        }
-        close_list(w);
-        return;
-    }
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* Their order has no meaning, so they are written sorted; nothing is written for an empty list. */
-static void write_sorted(struct writer *w, const char *key, const struct texts *texts)
-{
-    const char **sorted;
-
-    if (!texts->count)
-        return;
-    sorted = calloc(texts->count, sizeof(*sorted));
-    if (!sorted) {
-        w->out->failed = true;
-        return;
-    }
-    memcpy(sorted, texts->items, texts->count * sizeof(*sorted));
-    qsort(sorted, texts->count, sizeof(*sorted), by_text);
-    write_texts(w, key, sorted, texts->count);
-    free(sorted);
-}
-
-static void describe_scope(struct writer *w, const struct rule *rule)
-{
-    struct writer scope;
-
-    if (!rule->scope.only[SCOPE_GROUPS].count && !rule->scope.except[SCOPE_GROUPS].count &&
-        !rule->scope.only[SCOPE_SENDERS].count && !rule->scope.except[SCOPE_SENDERS].count)
-        return;
-    write_key(w, "scope");
-    scope = open_map(w);
-    write_sorted(&scope, "groups", &rule->scope.only[SCOPE_GROUPS]);
-    write_sorted(&scope, "except_groups", &rule->scope.except[SCOPE_GROUPS]);
-    write_sorted(&scope, "senders", &rule->scope.only[SCOPE_SENDERS]);
-    write_sorted(&scope, "except_senders", &rule->scope.except[SCOPE_SENDERS]);
-    close_map(&scope);
-}
+/* Rules and scorecards ---------------------------------------------------------------------------- */
 
 static void describe_examples(struct writer *w, const struct rule *rule)
 {
@@ -298,6 +24,23 @@ static void describe_examples(struct writer *w, const struct rule *rule)
     close_list(w);
 }
 
+/* The keys that rules and scorecards share; masks says whether there is something to mask. */
+static void describe_effect(struct writer *w, bool masks, const char *mask, const char *replace, int reject_code,
+                            const char *reject_text, struct texts then, const char *note)
+{
+    if (masks && strcmp(mask, "*") != 0)
+        write_member(w, "mask", span_of(mask));
+    if (replace)
+        write_member(w, "replace", span_of(replace));
+    if (reject_code != REPLY_REJECT)
+        write_number(w, "reject_code", reject_code);
+    if (reject_text)
+        write_member(w, "reject_text", span_of(reject_text));
+    write_some(w, "then", then);
+    if (note)
+        write_member(w, "note", span_of(note));
+}
+
 static void describe_rule(struct writer *w, const struct rule *rule)
 {
     write_member(w, "rule", span_of(rule->name));
@@ -305,7 +48,9 @@ static void describe_rule(struct writer *w, const struct rule *rule)
         write_member(w, "when", span_of(when_names.names[rule->when - WHEN_BEFORE]));
     if (rule->mode != MODE_ENFORCE)
         write_member(w, "mode", span_of(mode_names.names[rule->mode]));
-    describe_scope(w, rule);
+    if (rule->rollout != 100)
+        write_number(w, "rollout", rule->rollout);
+    describe_scope(w, &rule->scope);
     if (rule->match) {
         struct writer match;
 
@@ -314,23 +59,38 @@ static void describe_rule(struct writer *w, const struct rule *rule)
         describe_condition(&match, rule->match);
         close_map(&match);
     }
-    write_member(w, "action", span_of(action_name(rule->action)));
-    if (rule->action == ACTION_MASK && strcmp(rule->mask, "*") != 0)
-        write_member(w, "mask", span_of(rule->mask));
-    if (rule->replace)
-        write_member(w, "replace", span_of(rule->replace));
-    if (rule->reject_code != REPLY_REJECT) {
-        write_key(w, "reject_code");
-        buf_addf(w->out, "%d", rule->reject_code);
+    if (rule->scorecard) {
+        struct writer score;
+
+        write_key(w, "score");
+        score = open_map(w);
+        write_text_key(&score, span_of(rule->scorecard));
+        buf_add_i64(w->out, rule->points);
+        close_map(&score);
+    } else {
+        write_member(w, "action", span_of(action_name(rule->action)));
     }
-    if (rule->reject_text)
-        write_member(w, "reject_text", span_of(rule->reject_text));
-    if (rule->then.count)
-        write_texts(w, "then", rule->then.items, rule->then.count);
-    if (rule->note)
-        write_member(w, "note", span_of(rule->note));
+    describe_effect(w, rule->action == ACTION_MASK, rule->mask, rule->replace, rule->reject_code, rule->reject_text,
+                    rule->then, rule->note);
     describe_examples(w, rule);
 }
+
+static void describe_scorecard(struct writer *w, const struct scorecard *card)
+{
+    struct writer at;
+
+    write_member(w, "scorecard", span_of(card->name));
+    write_key(w, "at");
+    at = open_map(w);
+    for (size_t a = 0; a < ACTION_COUNT; a++)
+        if (card->thresholds[a].given)
+            write_number(&at, action_name((enum action)a), card->thresholds[a].points);
+    close_map(&at);
+    describe_effect(w, card->thresholds[ACTION_MASK].given, card->mask, card->replace, card->reject_code,
+                    card->reject_text, card->then, card->note);
+}
+
+/* Lists and tables -------------------------------------------------------------------------------- */
 
 static int by_span(const void *a, const void *b)
 {
@@ -358,15 +118,8 @@ static void describe_terms(struct writer *w, const struct term_list *list)
     for (size_t i = 0; i < list->term_count; i++) {
         if (i && span_equal(sorted[i], sorted[i - 1]))
             continue;
-        if (w->yaml) {
-            buf_add_char(w->out, '\n');
-            write_indent(w, w->indent + 2);
-            buf_add_text(w->out, "- ");
-        } else if (written) {
-            buf_add_char(w->out, ',');
-        }
+        open_text_item(w, written++);
         write_text(w, sorted[i]);
-        written++;
     }
     close_list(w);
     free(sorted);
@@ -375,19 +128,42 @@ static void describe_terms(struct writer *w, const struct term_list *list)
 static void describe_list(struct writer *w, const struct term_list *list, bool with_terms)
 {
     write_member(w, "list", span_of(list->name));
-    if (list->folding.steps != FOLD_BASE)
-        write_folding(w, list->folding.steps);
+    write_fold_spec(w, &list->folding, FOLD_BASE);
     if (list->boundary != BOUNDARY_SCRIPT)
         write_member(w, "boundary", span_of(boundary_names.names[list->boundary]));
     if (with_terms)
         describe_terms(w, list);
 }
 
+static void describe_table(struct writer *w, const struct fold_table *table)
+{
+    struct writer map;
+
+    write_member(w, "table", span_of(table->name));
+    write_key(w, "map");
+    map = open_map(w);
+    for (size_t i = 0; i < table->entry_count; i++) {
+        write_text_key(&map, table->entries[i].from);
+        write_text(&map, table->entries[i].to);
+    }
+    close_map(&map);
+}
+
+/* Single entries as JSON -------------------------------------------------------------------------- */
+
 void rule_write_json(const struct rule *rule, struct buf *out)
 {
     struct writer top = {.out = out}, w = open_map(&top);
 
     describe_rule(&w, rule);
+    close_map(&w);
+}
+
+void scorecard_write_json(const struct scorecard *card, struct buf *out)
+{
+    struct writer top = {.out = out}, w = open_map(&top);
+
+    describe_scorecard(&w, card);
     close_map(&w);
 }
 
@@ -399,88 +175,158 @@ void term_list_write_json(const struct term_list *list, bool with_terms, struct 
     close_map(&w);
 }
 
-static int by_rule_name(const void *a, const void *b)
+void fold_table_write_json(const struct fold_table *table, struct buf *out)
 {
-    const struct rule *const *x = a, *const *y = b;
+    struct writer top = {.out = out}, w = open_map(&top);
 
-    return strcmp((*x)->name, (*y)->name);
+    describe_table(&w, table);
+    close_map(&w);
 }
 
-static int by_list_name(const void *a, const void *b)
-{
-    const struct term_list *const *x = a, *const *y = b;
+/* Documents --------------------------------------------------------------------------------------- */
 
-    return strcmp((*x)->name, (*y)->name);
+/* The kinds of named entries. To a document they are all pointers to something that begins with its name. */
+enum entry_kind { ENTRY_LIST, ENTRY_RULE, ENTRY_SCORECARD, ENTRY_TABLE, ENTRY_KINDS };
+
+struct sorted_entry {
+    const char *name;
+    union {
+        const struct rule *rule;
+        const struct term_list *list;
+        const struct fold_table *table;
+        const struct scorecard *scorecard;
+    };
+};
+
+struct sorted_entries {
+    struct sorted_entry *items;
+    size_t count;
+};
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct sorted_entry *)a)->name, ((const struct sorted_entry *)b)->name);
 }
 
-/* Both sorted by name. False, with *out failed, when memory ran out. */
-static bool sort_entries(const struct rule_document *doc, const struct rule ***rules, const struct term_list ***lists,
-                         struct buf *out)
+/* The document's entries of a kind, by name. Without memory none, and *out failed. */
+static struct sorted_entries sort_entries(const struct rule_document *doc, enum entry_kind kind, struct buf *out)
 {
-    const struct rule *const *r;
-    const struct term_list *const *l;
-    size_t rule_count = rule_document_rules(doc, &r), list_count = rule_document_lists(doc, &l);
+    const struct rule *const *rules;
+    const struct term_list *const *lists;
+    const struct fold_table *const *tables;
+    const struct scorecard *const *cards;
+    const size_t counts[ENTRY_KINDS] = {
+        [ENTRY_LIST] = rule_document_lists(doc, &lists),
+        [ENTRY_RULE] = rule_document_rules(doc, &rules),
+        [ENTRY_SCORECARD] = rule_document_scorecards(doc, &cards),
+        [ENTRY_TABLE] = rule_document_tables(doc, &tables),
+    };
+    struct sorted_entries s = {calloc(counts[kind] + 1, sizeof(*s.items)), counts[kind]};
 
-    *rules = calloc(rule_count + 1, sizeof(**rules));
-    *lists = calloc(list_count + 1, sizeof(**lists));
-    if (!*rules || !*lists) {
+    if (!s.items) {
         out->failed = true;
-        return false;
+        return (struct sorted_entries){NULL, 0};
     }
-    for (size_t i = 0; i < rule_count; i++)
-        (*rules)[i] = r[i];
-    for (size_t i = 0; i < list_count; i++)
-        (*lists)[i] = l[i];
-    qsort(*rules, rule_count, sizeof(**rules), by_rule_name);
-    qsort(*lists, list_count, sizeof(**lists), by_list_name);
-    return true;
+    for (size_t i = 0; i < s.count; i++)
+        switch (kind) {
+        case ENTRY_LIST:
+            s.items[i] = (struct sorted_entry){.name = lists[i]->name, .list = lists[i]};
+            break;
+        case ENTRY_RULE:
+            s.items[i] = (struct sorted_entry){.name = rules[i]->name, .rule = rules[i]};
+            break;
+        case ENTRY_SCORECARD:
+            s.items[i] = (struct sorted_entry){.name = cards[i]->name, .scorecard = cards[i]};
+            break;
+        case ENTRY_TABLE:
+            s.items[i] = (struct sorted_entry){.name = tables[i]->name, .table = tables[i]};
+            break;
+        case ENTRY_KINDS:
+            break;
+        }
+    qsort(s.items, s.count, sizeof(*s.items), by_name);
+    return s;
+}
+
+static void describe_entry(struct writer *w, enum entry_kind kind, const struct sorted_entry *entry)
+{
+    switch (kind) {
+    case ENTRY_LIST:
+        describe_list(w, entry->list, true);
+        break;
+    case ENTRY_RULE:
+        describe_rule(w, entry->rule);
+        break;
+    case ENTRY_SCORECARD:
+        describe_scorecard(w, entry->scorecard);
+        break;
+    case ENTRY_TABLE:
+        describe_table(w, entry->table);
+        break;
+    case ENTRY_KINDS:
+        break;
+    }
+}
+
+static void write_json_entries(const struct rule_document *doc, enum entry_kind kind, const char *key, struct writer *w)
+{
+    struct sorted_entries s = sort_entries(doc, kind, w->out);
+
+    /* lists and rules stand in every document, also in one that has none */
+    if (s.count || kind == ENTRY_LIST || kind == ENTRY_RULE) {
+        write_key(w, key);
+        open_list(w);
+        for (size_t i = 0; i < s.count; i++) {
+            struct writer item = open_item(w, i);
+
+            describe_entry(&item, kind, &s.items[i]);
+            close_map(&item);
+        }
+        close_list(w);
+    }
+    free(s.items);
 }
 
 void rule_document_write_json(const struct rule_document *doc, struct buf *out)
 {
-    const struct rule **rules = NULL;
-    const struct term_list **lists = NULL;
+    struct writer top = {.out = out}, w = open_map(&top);
 
-    if (sort_entries(doc, &rules, &lists, out)) {
-        buf_add_text(out, "{\"lists\":[");
-        for (size_t i = 0; lists[i]; i++) {
-            if (i)
-                buf_add_char(out, ',');
-            term_list_write_json(lists[i], true, out);
-        }
-        buf_add_text(out, "],\"rules\":[");
-        for (size_t i = 0; rules[i]; i++) {
-            if (i)
-                buf_add_char(out, ',');
-            rule_write_json(rules[i], out);
-        }
-        buf_add_text(out, "]}");
-    }
-    free(rules);
-    free(lists);
+    write_some(&w, "admins", rule_document_admins(doc));
+    write_json_entries(doc, ENTRY_LIST, "lists", &w);
+    write_json_entries(doc, ENTRY_RULE, "rules", &w);
+    write_json_entries(doc, ENTRY_SCORECARD, "scorecards", &w);
+    write_json_entries(doc, ENTRY_TABLE, "tables", &w);
+    close_map(&w);
 }
 
+/* The first line of an entry of a YAML file. */
+static struct writer open_entry(struct buf *out)
+{
+    buf_add_text(out, "- ");
+    return (struct writer){.out = out, .yaml = true, .indent = 2, .first = true, .inline_first = true};
+}
+
+/* What others name comes before those. */
 void rule_document_write_yaml(const struct rule_document *doc, struct buf *out)
 {
-    const struct rule **rules = NULL;
-    const struct term_list **lists = NULL;
+    static const enum entry_kind order[] = {ENTRY_TABLE, ENTRY_LIST, ENTRY_SCORECARD, ENTRY_RULE};
+    struct texts admins = rule_document_admins(doc);
 
-    if (sort_entries(doc, &rules, &lists, out)) {
-        struct writer w = {.out = out, .yaml = true};
+    if (admins.count) {
+        struct writer w = open_entry(out);
 
-        for (size_t i = 0; lists[i]; i++) {
-            w = (struct writer){.out = out, .yaml = true, .indent = 2, .inline_first = true};
-            buf_add_text(out, "- ");
-            describe_list(&w, lists[i], true);
-            buf_add_char(out, '\n');
-        }
-        for (size_t i = 0; rules[i]; i++) {
-            w = (struct writer){.out = out, .yaml = true, .indent = 2, .inline_first = true};
-            buf_add_text(out, "- ");
-            describe_rule(&w, rules[i]);
-            buf_add_char(out, '\n');
-        }
+        write_some(&w, "admins", admins);
+        buf_add_char(out, '\n');
     }
-    free(rules);
-    free(lists);
+    for (size_t k = 0; k < sizeof(order) / sizeof(*order); k++) {
+        struct sorted_entries s = sort_entries(doc, order[k], out);
+
+        for (size_t i = 0; i < s.count; i++) {
+            struct writer w = open_entry(out);
+
+            describe_entry(&w, order[k], &s.items[i]);
+            buf_add_char(out, '\n');
+        }
+        free(s.items);
+    }
 }

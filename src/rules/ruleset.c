@@ -24,8 +24,9 @@ static bool name_by_content(struct ruleset *set, const struct rule_document *doc
     return ok;
 }
 
-int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint64_t revision,
-                    const char *cache_directory, struct faults *faults)
+/* canonical: the document as rule_document_write_json() writes it, where it is at hand; else {NULL, 0}. */
+static int compile_set(struct ruleset **out, const struct rule_document *doc, uint64_t revision, struct span canonical,
+                       const char *cache_directory, struct faults *faults)
 {
     size_t before = faults->count;
     struct ruleset *set = calloc(1, sizeof(*set));
@@ -44,7 +45,9 @@ int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint6
     compile_rules(&c);
     if (faults->count == before && !c.arena->failed)
         compile_foldings(&c, cache_directory);
-    if (!name_by_content(set, doc))
+    if (canonical.len)
+        crypto_sha256_hex(&canonical, 1, set->checksum);
+    else if (!name_by_content(set, doc))
         c.arena->failed = true;
     if (faults->count == before && !c.arena->failed)
         run_examples(&c);
@@ -54,6 +57,8 @@ int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint6
     free(c.leaves);
     free(c.origins);
     free(c.slots);
+    free(c.measures);
+    free(c.meters);
     malloc_trim(0); /* compiling 10,000 terms passes through 100 MB that the process does not need again */
     if (faults->count != before) {
         ruleset_unref(set);
@@ -61,6 +66,12 @@ int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint6
     }
     *out = set;
     return 0;
+}
+
+int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint64_t revision,
+                    const char *cache_directory, struct faults *faults)
+{
+    return compile_set(out, doc, revision, (struct span){NULL, 0}, cache_directory, faults);
 }
 
 struct ruleset *ruleset_ref(struct ruleset *set)
@@ -73,8 +84,10 @@ void ruleset_unref(struct ruleset *set)
 {
     if (!set || atomic_fetch_sub_explicit(&set->references, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < set->folding_count; i++)
+    for (size_t i = 0; i < set->folding_count; i++) {
         matcher_free(set->foldings[i].matcher);
+        folding_free(set->foldings[i].folding);
+    }
     free(set->foldings);
     matcher_scratch_free(set->scratch);
     arena_release(&set->arena);
@@ -93,7 +106,7 @@ const char *ruleset_checksum(const struct ruleset *set)
 
 size_t ruleset_rule_count(const struct ruleset *set)
 {
-    return set->rule_count;
+    return set->rule_count - set->scorecard_count;
 }
 
 size_t ruleset_term_count(const struct ruleset *set)
@@ -144,11 +157,12 @@ int ruleset_load(struct ruleset **out, const char *directory, struct err *err)
             : err_set(err, ERR_FAILED, "could not load the last good rules: out of memory");
     if (r < 0)
         goto out;
+    rule_document_trust(doc);
     r = rule_document_read_text(doc, LAST_GOOD, buf_span(&json), &faults);
     if (r == 0)
         r = rule_document_check(doc, &faults);
     if (r == 0)
-        r = ruleset_compile(out, doc, revision, directory, &faults);
+        r = compile_set(out, doc, revision, buf_span(&json), directory, &faults);
     if (r < 0)
         err_set(err, r, "could not use the last good rules in \"%s\": %.500s", directory, buf_text(&faults.text));
 out:

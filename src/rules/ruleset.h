@@ -16,9 +16,10 @@ enum { RULESET_CHECKSUM = 65 };
  * compilation, keyed by content, library version and CPU; they are used and written there. The set copies what it
  * needs from doc.
  *
- * An example is judged by the whole set, as a message in the first room and from the first sender of its rule's scope
- * (a glob's * becomes nothing and its ? an "x"), in the rule's phase, and as if a shadow rule were enforced. Rules
- * whose mode is off take no part, nor do their examples. */
+ * An example is judged by the whole set, as a message of the first app, room, group type, sender, operator and platform
+ * of its rule's scope (a glob's * becomes nothing and its ? an "x"; in an app both become digits), in the rule's phase,
+ * and as if a rule that is a shadow, or not rolled out to that room, were enforced. Rules whose mode is off take no
+ * part, nor do their examples. */
 int ruleset_compile(struct ruleset **out, const struct rule_document *doc, uint64_t revision,
                     const char *cache_directory, struct faults *faults);
 
@@ -27,7 +28,7 @@ void ruleset_unref(struct ruleset *set); /* NULL is fine */
 
 uint64_t ruleset_revision(const struct ruleset *set);
 const char *ruleset_checksum(const struct ruleset *set); /* lower-case hex SHA-256 of the canonical document */
-size_t ruleset_rule_count(const struct ruleset *set);
+size_t ruleset_rule_count(const struct ruleset *set);    /* those that are not off, without scorecards */
 size_t ruleset_term_count(const struct ruleset *set);
 
 /* What has to be counted outside of the judge for conditions `repeated` and `rate`; the counts are given to it by index

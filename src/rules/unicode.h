@@ -1,7 +1,7 @@
-/* unicode.h - what the rules need to know about characters. The one file over ICU.
+/* unicode.h - what the rules need to know about characters. The one file over ICU, beside the generator of the tables.
  *
- * The tables are built once in a process, by the first unicode_tables(), and never change afterwards; any thread may
- * read them. Nothing here runs an ICU transliterator or allocates for a message. */
+ * The tables are constants of the program, generated out of ICU when it is built (generate/make_fold_data.c). Nothing
+ * here runs an ICU transliterator or allocates for a message. */
 #ifndef CHATSLUICE_RULES_UNICODE_H
 #define CHATSLUICE_RULES_UNICODE_H
 
@@ -12,17 +12,24 @@
 /* How NFKC casefold treats a character, as told by ICU. */
 enum {
     CHAR_PLAIN,              /* stands for itself, whatever is before it */
-    CHAR_INVISIBLE,          /* default-ignorable: zero-width, bidi marks, variation selectors, fillers... */
+    CHAR_INVISIBLE,          /* default-ignorable: zero-width, bidi marks, variation selectors...; and U+FFFD */
     CHAR_JOINING,            /* may combine with what is before it: accents, vowel and final jamo... */
     CHAR_MAPPED,             /* this value and above: becomes mappings[value - CHAR_MAPPED] wherever it stands */
     UNICODE_LIMIT = 0x40000, /* above, only U+E0000..U+E0FFF is not plain */
 };
 
-/* Bits of word[]. */
+/* What a character is to words; bits. */
 enum {
     WORD_PART = 1,     /* letter, digit or mark: two of them side by side may be one word */
     WORD_UNSPACED = 2, /* of a script written without spaces, or whose particles join the word: matched anywhere */
     WORD_MARK = 4,     /* drawn onto the character before it */
+    WORD_LETTER = 8,
+    WORD_DIGIT = 16,  /* digits and numerals */
+    WORD_HAN = 32,    /* a Han character */
+    WORD_ACCENT = 64, /* a mark that any letter may carry */
+    WORD_NOISE = 128, /* blanks, line ends, punctuation, symbols, emoji */
+    WORD_BLANK = 256,
+    WORD_PAUSE = 512, /* noise that stands between words in ordinary writing: . , ; : ! ? dashes, quotes, brackets */
 };
 
 struct unicode_mapping {
@@ -31,13 +38,11 @@ struct unicode_mapping {
 };
 
 struct unicode_tables {
-    uint16_t fold[UNICODE_LIMIT];
-    uint8_t word[UNICODE_LIMIT];
-    struct unicode_mapping *mappings;
+    const uint16_t *fold, *word; /* by character, up to UNICODE_LIMIT */
+    const struct unicode_mapping *mappings;
 };
 
-/* NULL when ICU cannot give its data or memory ran out; the answer is then the same for the life of the process. */
-const struct unicode_tables *unicode_tables(void);
+const struct unicode_tables *unicode_tables(void); /* never NULL */
 
 static inline unsigned unicode_fold_class(const struct unicode_tables *t, uint32_t c)
 {
@@ -50,6 +55,10 @@ static inline unsigned unicode_word_class(const struct unicode_tables *t, uint32
 {
     return c < UNICODE_LIMIT ? t->word[c] : 0;
 }
+
+/* The Unicode name of a script ("Latin") from that name or its code ("Latn"), whatever the case; NULL: there is none.
+ */
+const char *unicode_script_name(const char *written);
 
 enum { UNICODE_RUN = 128 };
 

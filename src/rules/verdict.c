@@ -83,7 +83,11 @@ void verdict_hits_json(struct buf *out, const struct verdict *verdict, struct sp
         json_add_member_text(out, "field", field_name(h->field));
         json_add_member_text(out, "state", hit_state_name(h->state));
         json_add_member_text(out, "action", action_name(h->action));
-        if (h->start <= h->end && h->end <= field.len)
+        if (h->scorecard) {
+            json_add_member_text(out, "scorecard", h->scorecard);
+            json_add_member_i64(out, "points", h->points);
+        }
+        if (h->start < h->end && h->end <= field.len)
             json_add_member_span(out, "matched", matched_of(h, field));
         buf_add_char(out, '}');
     }

@@ -26,13 +26,15 @@ enum hit_state {
 
 struct hit {
     const char *rule; /* names are borrowed from the rule set */
-    const char *list; /* NULL: a regular expression */
-    struct span term; /* the term or expression as written in the list */
+    const char *list; /* NULL: no term of a list */
+    struct span term; /* as written in the list; the expression; or what was measured, in words: "length 612 > 500" */
     const char *folding;
     enum judged_field field;
-    uint32_t start, end; /* bytes of message.text or of CloudCustomData, end exclusive */
+    uint32_t start, end; /* bytes of message.text or of CloudCustomData, end exclusive; both 0: measured */
     enum hit_state state;
-    enum action action; /* of its rule */
+    enum action action;    /* of its rule; of a rule with points what its scorecard came to, allow for nothing */
+    const char *scorecard; /* that its rule gives points to; NULL: none */
+    int points;
 };
 
 /* Borrowed from the judge until its next call, names from the rule set it used. */
@@ -41,7 +43,7 @@ struct verdict {
     enum decided_by decided_by;
     int error_code;         /* for the reply: 0, 1, 2 or 10100..10200 */
     struct span error_info; /* text for the sender, may be empty */
-    const char *rule;       /* the deciding one, NULL by default */
+    const char *rule;       /* the deciding one, or scorecard; NULL by default */
     uint64_t revision;      /* of the rule set, 0: none */
     const struct hit *hits; /* all of them, by field, start, rule */
     size_t hit_count;

@@ -35,6 +35,7 @@ struct webhook {
     struct http_server *server;
     struct spool *spool; /* borrowed, as is slot */
     struct ruleset_slot *slot;
+    struct history *history; /* borrowed */
     char *path;
     struct policy_slot policy;
     int64_t drain_ms; /* longer than any request takes */
@@ -44,6 +45,7 @@ struct webhook {
 struct webhook_thread {
     struct callback_parser *parser;
     struct judge *judge;
+    struct history_facts facts;
     struct query query;
     struct buf body, record, hits, follow_ups;
 };
@@ -248,10 +250,27 @@ static void count(const struct exchange *x)
     }
 }
 
+/* What rules may ask beside the message. A Before message is counted here, an After one was. */
+static struct circumstances circumstances_of(struct exchange *x, const struct ruleset *set,
+                                             const struct message *message, int64_t now_ms)
+{
+    struct history_facts *facts = &x->thread->facts;
+
+    history_observe(x->webhook->history, set, message, x->record.sdkappid, now_ms, facts);
+    return (struct circumstances){
+        .sdkappid = x->record.sdkappid,
+        .platform = x->record.platform,
+        .earlier = {facts->earlier, facts->earlier_len},
+        .meters = facts->meters,
+    };
+}
+
 static void answer_message(struct exchange *x, const struct message *message)
 {
     struct span url_command = x->thread->query.value[QUERY_COMMAND];
     struct ruleset *set = ruleset_slot_get(x->webhook->slot);
+    int64_t now_ms = clock_mono_us() / 1000;
+    struct circumstances circumstances;
     struct verdict verdict;
 
     x->record.command = message->command;
@@ -263,12 +282,14 @@ static void answer_message(struct exchange *x, const struct message *message)
                  log_span("url", query_text(&x->thread->query, QUERY_COMMAND, MAX_WORD)),
                  log_str("dispatched", command_name(message->command)));
     }
-    judge_message(x->thread->judge, set, message, NULL, &verdict);
+    circumstances = circumstances_of(x, set, message, now_ms);
+    judge_message(x->thread->judge, set, message, &circumstances, &verdict);
     record_evidence(x, &verdict, message);
     if (message->command == COMMAND_BEFORE)
         answer_before(x, &verdict, message);
     else /* judged for the record only: the platform ignores what an After reply says (`protocol.md` section 4) */
         decide(x, verdict.action, verdict.decided_by, REPLY_ALLOW, SPAN(""));
+    history_verdict(x->webhook->history, set, message, x->record.sdkappid, now_ms, x->record.action);
     record(x, message->command == COMMAND_BEFORE);
     ruleset_unref(set); /* the record's names are borrowed from it */
 }
@@ -344,6 +365,7 @@ static void webhook_thread_free(void *thread)
 
     callback_parser_free(t->parser);
     judge_free(t->judge);
+    history_facts_release(&t->facts);
     query_release(&t->query);
     buf_release(&t->body);
     buf_release(&t->record);
@@ -404,7 +426,7 @@ static void webhook_free(struct webhook *webhook)
 }
 
 int webhook_start(struct webhook **out, const struct config *config, struct spool *spool, struct ruleset_slot *slot,
-                  struct err *err)
+                  struct history *history, struct err *err)
 {
     struct webhook *webhook = calloc(1, sizeof(*webhook));
     int r;
@@ -413,6 +435,7 @@ int webhook_start(struct webhook **out, const struct config *config, struct spoo
         return err_set(err, ERR_FAILED, "could not start the webhook server: no memory");
     webhook->spool = spool;
     webhook->slot = slot;
+    webhook->history = history;
     webhook->path = strdup(config->webhook.path);
     webhook->drain_ms = config->webhook.body_timeout_ms + config->webhook.deadline_ms + DRAIN_MARGIN_MS;
     policy_slot_init(&webhook->policy);

@@ -4,14 +4,15 @@
 
 #include "base/config.h"
 #include "base/http_server.h"
+#include "rules/history.h"
 #include "rules/ruleset.h"
 #include "spool/spool.h"
 
 struct webhook;
 
-/* Starts answering on config->webhook.listen. Borrows spool and slot until webhook_stop. */
+/* Starts answering on config->webhook.listen. Borrows spool, slot and history until webhook_stop. */
 int webhook_start(struct webhook **out, const struct config *config, struct spool *spool, struct ruleset_slot *slot,
-                  struct err *err);
+                  struct history *history, struct err *err);
 unsigned webhook_port(const struct webhook *webhook);
 /* Takes over what may change while running (tokens, applications, verdicts, deadlines); copies what it needs. */
 int webhook_reload(struct webhook *webhook, const struct config *config, struct err *err);

@@ -33,9 +33,12 @@ static const char import_rule[] =
  * number of terms: a join here took minutes for 65,000 of them. */
 static const char remove_terms[] = "DELETE FROM chatsluice.term"
                                    " WHERE list = $1 AND term NOT IN (SELECT jsonb_array_elements_text($2::jsonb))";
-static const char import_terms[] = "INSERT INTO chatsluice.term (list, term, author)"
+/* One that had expired is back for good; one that will expire keeps its time. */
+static const char import_terms[] = "INSERT INTO chatsluice.term AS t (list, term, author)"
                                    " SELECT $1, term, $3 FROM jsonb_array_elements_text($2::jsonb) AS term"
-                                   " ON CONFLICT DO NOTHING";
+                                   " ON CONFLICT (list, term) DO UPDATE"
+                                   " SET expires_at = NULL, author = excluded.author, changed_at = now()"
+                                   " WHERE t.expires_at <= now()";
 
 /* What else a document has, few and small: $1 is all of it as canonical JSON, $2 the author. */
 static const char *const import_rest[] = {
@@ -159,7 +162,8 @@ static const char export_entries[] =
     "       jsonb_build_array(jsonb_build_object('list', name, 'folding', to_jsonb(folding), 'boundary', boundary)"
     "        || CASE WHEN tables = '{}' THEN '{}' ELSE jsonb_build_object('tables', to_jsonb(tables)) END"
     "        || jsonb_build_object('terms', (SELECT coalesce(jsonb_agg(w.term ORDER BY w.term COLLATE \"C\"), '[]')"
-    "                  FROM chatsluice.term AS w WHERE w.list = t.name)))::text"
+    "                  FROM chatsluice.term AS w WHERE w.list = t.name"
+    "                   AND (w.expires_at IS NULL OR w.expires_at > now()))))::text"
     " FROM chatsluice.term_list AS t"
     " UNION ALL "
     "SELECT 'table rule \"' || name || '\"',"

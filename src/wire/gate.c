@@ -557,3 +557,23 @@ bool gate_element(struct span array, size_t index, struct span *value)
     }
     return false;
 }
+
+bool gate_string(struct span literal, struct buf *out)
+{
+    const char *at = literal.data + 1, *end = literal.data + literal.len - 1;
+
+    if (literal.len < 2 || *literal.data != '"')
+        return false;
+    while (at < end) {
+        const char *escape = memchr(at, '\\', (size_t)(end - at));
+        char text[4];
+
+        if (escape != at) {
+            buf_add(out, at, (size_t)((escape ? escape : end) - at));
+            at = escape ? escape : end;
+            continue;
+        }
+        buf_add(out, text, decode_one(&at, end, text));
+    }
+    return true;
+}

@@ -4,7 +4,7 @@
 #ifndef CHATSLUICE_WIRE_GATE_H
 #define CHATSLUICE_WIRE_GATE_H
 
-#include "base/span.h"
+#include "base/buf.h"
 
 enum {
     GATE_MAX_BYTES = 16 * 1024 * 1024, /* offsets fit an int everywhere behind the gate; callers bound bodies lower */
@@ -41,5 +41,7 @@ bool gate_member(struct span object, const char *key, struct span *value);
 bool gate_element(struct span array, size_t index, struct span *value);
 /* Walks an array: *cursor is 0 at first; false at the end. */
 bool gate_next(struct span array, size_t *cursor, struct span *value);
+/* What a string literal (with its quotes) says, added to out; a lone surrogate becomes U+FFFD. False if it is none. */
+bool gate_string(struct span literal, struct buf *out);
 
 #endif

@@ -6,6 +6,7 @@ function(chatsluice_bench name)
 endfunction()
 
 chatsluice_bench(bare_civetweb) # what the service is measured against
+chatsluice_bench(bench_conditions)
 chatsluice_bench(bench_judge)
 chatsluice_bench(bench_loader)
 chatsluice_bench(bench_spool)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the service costs, as ratios measured side by side on one machine.
 
-    tests/bench/bench.py [--rounds 5] [--seconds 6] [throughput] [rate] [backlog] [outage] [loader]
+    tests/bench/bench.py [--rounds 5] [--seconds 6] [throughput] [rate] [backlog] [outage] [loader] [reload]
 
 throughput  requests/s of 64 connections flat out, rounds interleaved:
               bare     a civetweb handler that reads the body and returns 60 bytes
@@ -11,6 +11,8 @@ rate        latency at 5,000 requests/s, from the scheduled time, PostgreSQL loa
 backlog     60 s flat out, PostgreSQL loading: where the backlog lives, and RSS over time
 outage      2,000 requests/s for three minutes, PostgreSQL stopped during the second: answers, p99 of each, rows
 loader      the loader's rate against a raw binary COPY of the same rows, batches of 1,000, rounds interleaved
+reload      latency at 1,000 requests/s with 100,000 terms and 500 expressions, left alone and while new revisions of them
+            are published one after the other; how long a changed revision takes to be in force
 Without a word: all of them. More of the parts alone: build/bench/bench_spool, build/bench/bench_judge.
 """
 import argparse
@@ -33,10 +35,10 @@ TERMS = 10_000
 RATE = 5_000
 
 
-def ten_thousand_terms():
-    """A rule file of TERMS made-up words, half Latin, half Chinese, and an expression."""
+def made_up_terms(terms=TERMS):
+    """A rule file of so many made-up words, half Latin, half Chinese, and an expression."""
     lines = ["- list: made-up", "  terms:"]
-    for i in range(TERMS // 2):
+    for i in range(terms // 2):
         lines.append(f"    - zq{i:05d}word")
         lines.append("    - " + "".join(chr(0x4E00 + (i * 7 + k * 1301) % 20000) for k in range(3)) + f"{i % 10}")
     lines += ["- rule: made-up", "  match: { terms: made-up }", "  action: mask",
@@ -126,7 +128,7 @@ def start_service(owner, database=None, name="loading", **sections):
 def with_rules(owner, cluster):
     """A service that loads into PostgreSQL, with the ten thousand terms in force."""
     service = start_service(owner, cluster.create_database())
-    service.publish(ten_thousand_terms())
+    service.publish(made_up_terms())
     return service
 
 
@@ -218,8 +220,46 @@ def loader(_rounds, _seconds):
         print(harness.run_ok(harness.BUILD / "bench" / "bench_loader", url, timeout=600), end="")
 
 
+def large_rules(edition):
+    """100,000 terms and 500 expressions; editions differ by one term."""
+    lines = [made_up_terms(100_000)]
+    for i in range(500):
+        lines.append(f"- rule: shape-{i:03d}\n  match: {{ regex: '\\bq{i:03d}[a-z]{{2,5}}\\d+\\b' }}\n  action: flag")
+    lines.append(f"- list: edition\n  terms: [edition{edition}x]")
+    lines.append("- rule: edition\n  match: { terms: edition }\n  action: flag")
+    return "\n".join(lines) + "\n"
+
+
+def reload(rounds, seconds):
+    print(f"reload: 100,000 terms and 500 expressions, 1,000 requests/s, {rounds} rounds of {seconds} s each")
+    with Owner() as owner:
+        service = start_service(owner, postgres(owner).create_database())
+        service.publish(large_rules(0), seconds=120)
+        load(owner, service, 1000, 2)
+        runs = {"alone": [], "reloads": []}
+        reloads, took = 0, []
+        for _ in range(rounds):
+            runs["alone"].append(load(owner, service, 1000, seconds))
+            running = Load(owner, service, rate=1000, connections=CONNECTIONS, name=f"load-{reloads}")
+            usage, end = Usage(service), time.monotonic() + seconds
+            while time.monotonic() < end:
+                reloads += 1
+                began = time.monotonic()
+                service.publish(large_rules(reloads), seconds=120)
+                took.append(time.monotonic() - began)
+            summary = running.finish()
+            if summary["failed"] or summary["refused"]:
+                sys.exit(f"not every request was answered, the run is void: {summary}")
+            runs["reloads"].append({"per_s": summary["answered"] / (time.monotonic() - end + seconds),
+                                    "cores": usage.cores(), "rss_mib": usage.rss_mib(),
+                                    **{k: summary["latency_ms"][k] for k in ("p50", "p99", "p999")}})
+        for name, r in runs.items():
+            show(name, r)
+        print(f"  {reloads} revisions, each imported, published and in force after {statistics.median(took):.1f} s (median)")
+
+
 def main():
-    parts = {f.__name__: f for f in (throughput, rate, backlog, outage, loader)}
+    parts = {f.__name__: f for f in (throughput, rate, backlog, outage, loader, reload)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=6)

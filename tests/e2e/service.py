@@ -93,7 +93,7 @@ class Service(Process):
         """Until everything durable in the spool is in PostgreSQL."""
         wait_for(lambda: self.metrics()["chatsluice_spool_records"] == 0, "the spool to be loaded", seconds)
 
-    def publish(self, rules, note="test"):
+    def publish(self, rules, note="test", seconds=10):
         """Makes a rule file (a path or YAML text) all there is, publishes whatever the gate thinks of such a jump, and
         waits until this service runs it."""
         path = rules
@@ -105,5 +105,5 @@ class Service(Process):
         done = self.cli_ok("rules", "publish", "--note", note, "--allow-shrink", "--allow-changes", "--wait", "0")
         revision = int(re.search(r"revision (\d+)", done)[1])
         wait_for(lambda: self.metrics()["chatsluice_rule_revision"] == revision, f"revision {revision} to be in force",
-                 10)
+                 seconds)
         return revision

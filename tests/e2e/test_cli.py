@@ -10,7 +10,8 @@ from service import Service
 
 RULES = Path(__file__).with_name("rules.yaml")
 COMMANDS = ["serve", "check", "migrate", "rules import", "rules export", "rules list", "rules publish", "rules history",
-            "rules diff", "rules rollback", "rules try", "spool status", "spool verify"]
+            "rules diff", "rules rollback", "rules try", "rules why", "rules replay", "rules lint", "rules evade",
+            "spool status", "spool verify"]
 
 
 class Words(EndToEnd):
@@ -136,7 +137,8 @@ class RulesTry(EndToEnd):
 
     def test_one_object_a_line(self):
         clean, masked, rejected = self.judged("good evening", "你好 darn, call 13800138000", "casino night")
-        self.assertEqual(clean, {"verdict": "allow", "becomes": None, "decided_by": "default", "hits": []})
+        self.assertGreaterEqual(clean.pop("us"), 0)
+        self.assertEqual(clean, {"verdict": "allow", "becomes": None, "decided_by": "default", "hits": [], "rule": None})
         self.assertEqual({k: masked[k] for k in ("verdict", "becomes", "decided_by")},
                          {"verdict": "mask", "becomes": "你好 ****, call ###########", "decided_by": "rule"})
         self.assertEqual(

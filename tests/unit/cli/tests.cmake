@@ -1,3 +1,4 @@
+chatsluice_unit_test(cli words)
 # The program as people call it: words, output and exit status.
 foreach(story usage serve)
   add_test(NAME unit.cli.${story}

@@ -47,7 +47,7 @@ expect 2 err '"rules pubish" is no command; did you mean "rules publish"?' rules
 expect 2 err 'chatsluice rules import' rules
 expect 0 out 'chatsluice rules import' rules --help
 for command in serve check migrate 'rules import' 'rules export' 'rules list' 'rules publish' 'rules history' \
-    'rules diff' 'rules rollback' 'rules try' 'spool status' \
+    'rules diff' 'rules rollback' 'rules try' 'rules why' 'rules replay' 'rules lint' 'rules evade' 'spool status' \
     'spool verify' 'spool export'; do
     # shellcheck disable=SC2086
     expect 0 out "usage: chatsluice $command" $command --help
@@ -72,6 +72,14 @@ expect 2 err 'REVISION: "x" is no number' rules diff 1 x
 expect 2 err '--limit: "" is no number' rules history --limit=
 expect 2 err 'name the rule files to import' rules import
 expect 2 err '--when is before or after' rules try --when never
+expect 2 err '--app is a number, the SdkAppid' rules try --app x
+expect 2 err 'leave out --group, --type and --sender' rules try --callback --group g
+expect 2 err "name an event's id, or --group and --seq" rules why
+expect 2 err 'name the candidate: --rules FILE... or --revision N' rules replay --last 5
+expect 2 err 'say which events' rules replay --revision 1
+expect 2 err '--traffic is a stretch of time' rules lint --traffic soon
+expect 2 err 'name one term' rules evade
+expect 2 err '"leat" is no folding; did you mean "leet"?' rules evade x --folding case,leat
 
 # check
 expect 0 out 'webhook:' check --defaults
@@ -88,7 +96,9 @@ expect 1 err 'chatsluice check: 6 faults' check --config wrong-config.yaml wrong
 
 # commands that want a database say so when there is none
 for command in migrate 'rules list' 'rules export' 'rules publish --note x' 'rules import rules.yaml' 'rules try' \
-    'rules publish --note x --allow-shrink words --dry-run' 'rules history' 'rules diff 1 2' 'rules rollback --note x'; do
+    'rules publish --note x --allow-shrink words --dry-run' 'rules history' 'rules diff 1 2' 'rules rollback --note x' \
+    'rules why --group g --seq 1' 'rules replay --rules rules.yaml --last 5' 'rules lint' 'rules lint rules.yaml --traffic 1d' \
+    'rules evade darn'; do
     # shellcheck disable=SC2086
     expect 1 err 'no database is configured; set database.url or CHATSLUICE_DATABASE_URL' $command
 done
@@ -97,10 +107,13 @@ done
 input=texts
 expect 0 out '{"verdict":"mask","becomes":"on ******","decided_by":"rule","hits":[{"rule":"contact","list":"words","term":"wechat","start":3,"end":9,"folding":' \
     rules try --rules rules.yaml --json
-expect 0 out '{"verdict":"allow","becomes":null,"decided_by":"default","hits":[]}' rules try --rules rules.yaml --json
+expect 0 out '{"verdict":"allow","becomes":null,"decided_by":"default","hits":[],"rule":null,"us":' rules try --rules rules.yaml --json
 expect 0 out 'contact, list words: bytes 3-9 "wechat"' rules try --rules rules.yaml
 expect 1 err 'failing.yaml:6:' rules try --rules failing.yaml
 expect 1 out '{"error":"body: ' rules try --rules rules.yaml --json --callback
+expect 0 out '   ^^^^^^' rules try --rules rules.yaml
+expect 0 out 'nothing found' rules lint rules.yaml
+expect 0 out 'as a term of list words, folding: case,invisible' rules evade wechat --rules rules.yaml
 printf '%s\n' '{"CallbackCommand":"Group.CallbackAfterSendMsg","MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"wechat"}}]}' >bodies
 input=bodies
 expect 0 out '"matched":"wechat"' rules try --rules rules.yaml --json --callback

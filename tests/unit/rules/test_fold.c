@@ -97,6 +97,8 @@ static void every_character_folds_as_icu_says(void **state)
             continue;
         if (c >= 0x50000 && c < 0xE0000) /* nothing is there */
             continue;
+        if (c == 0xFFFD) /* stands for U+0000 of the wire: dropped, which ICU does not do */
+            continue;
         n = utf8_encode(c, text + 1);
         text[n + 1] = 'e';
         check_fold(&f, (struct span){text + 1, n});
@@ -248,7 +250,7 @@ static void words_know_their_script(void **state)
     (void)state;
     assert_non_null(t);
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-        assert_int_equal(unicode_word_class(t, cases[i].c), cases[i].class);
+        assert_int_equal(unicode_word_class(t, cases[i].c) & (WORD_PART | WORD_UNSPACED | WORD_MARK), cases[i].class);
 }
 
 int main(void)

@@ -34,6 +34,7 @@ struct service {
     struct config config;
     struct spool *spool;
     struct ruleset_slot *slot;
+    struct history *history;
     struct webhook *webhook;
     unsigned port;
     uint64_t read_seq; /* records already looked at */
@@ -90,9 +91,11 @@ static inline void service_start(struct service *s, const struct config *config,
         fail_msg("%s", err.text);
     s->slot = ruleset_slot_new();
     assert_non_null(s->slot);
+    s->history = history_new(HISTORY_LEAST_BYTES);
+    assert_non_null(s->history);
     if (rules)
         service_rules(s, rules, 7);
-    if (webhook_start(&s->webhook, &s->config, s->spool, s->slot, &err) != 0)
+    if (webhook_start(&s->webhook, &s->config, s->spool, s->slot, s->history, &err) != 0)
         fail_msg("%s", err.text);
     s->port = webhook_port(s->webhook);
 }
@@ -110,6 +113,7 @@ static inline void service_stop(struct service *s)
     webhook_stop(s->webhook);
     spool_close(s->spool);
     ruleset_slot_free(s->slot);
+    history_free(s->history);
     nftw(s->directory, service_remove, 8, FTW_DEPTH | FTW_PHYS);
 }
 

@@ -25,6 +25,88 @@ static const char rules_text[] = "- list: words\n"
                                  "  reject_text: \"please don't\"\n"
                                  "  examples: [ { text: 'damn it', verdict: reject } ]\n";
 
+/* What only the whole language has. */
+static const char language_text[] =
+    "- admins: ['admin-*', root]\n"
+    "- table: slang\n  map: { '4u': 'for you', '弓虫': '强', x: '' }\n"
+    "- list: all\n  folding: [all]\n  tables: [slang]\n  terms: [x1]\n"
+    "- scorecard: spam\n  at: { mask: 3, reject: 7 }\n  mask: '#'\n  reject_code: 10100\n  note: n\n"
+    "- rule: points\n  rollout: 25\n  scope: { group_types: [Live], exempt_admins: true }\n"
+    "  match: { all: [ {terms: all}, {length: {more_than: 3}}, {not: {rate: {times: 3, within: 10s, by: room}}} ] }\n"
+    "  score: { spam: -2 }\n"
+    "- rule: json\n  match: { json: { in: cloud_custom_data, path: 'a[0]', one_of: [7, x] } }\n  action: flag\n";
+
+static void test_the_whole_language_round_trips(void **state)
+{
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+    struct rule_document *in = document_of(language_text), *out = rule_document_new();
+    struct buf before = BUF_INIT, after = BUF_INIT;
+    struct faults faults = FAULTS_INIT;
+    struct err err = {0};
+
+    import_text(db, language_text, false, "first");
+    import_text(db, language_text, true, "second"); /* changes nothing, so that nothing gets a new author */
+    assert_string_equal(query_text(db, "SELECT string_agg(DISTINCT author, ' ') FROM (SELECT author FROM"
+                                       " chatsluice.rule UNION ALL SELECT author FROM chatsluice.term_list UNION ALL"
+                                       " SELECT author FROM chatsluice.term UNION ALL SELECT author FROM"
+                                       " chatsluice.scorecard UNION ALL SELECT author FROM chatsluice.fold_table"
+                                       " UNION ALL SELECT author FROM chatsluice.rule_admin) AS all_authors"),
+                        "first");
+    assert_int_equal(rule_store_export(db, out, &faults, &err), 0);
+    rule_document_write_json(in, &before);
+    rule_document_write_json(out, &after);
+    assert_string_equal(buf_text(&after), buf_text(&before));
+    import_text(db, "- rule: only\n  match: { regex: 'x' }\n  action: flag\n", true, "third");
+    assert_int_equal(query_number(db, "SELECT (SELECT count(*) FROM chatsluice.scorecard) + (SELECT count(*) FROM"
+                                      " chatsluice.fold_table) + (SELECT count(*) FROM chatsluice.rule_admin)"),
+                     0);
+    buf_release(&before);
+    buf_release(&after);
+    rule_document_free(in);
+    rule_document_free(out);
+    db_close(db);
+}
+
+static const char *exported_terms(struct db *db, struct buf *out)
+{
+    struct rule_document *doc = rule_document_new();
+    struct faults faults = FAULTS_INIT;
+    const struct term_list *const *lists;
+    struct err err = {0};
+
+    assert_int_equal(rule_store_export(db, doc, &faults, &err), 0);
+    assert_int_equal(rule_document_lists(doc, &lists), 1);
+    buf_reset(out);
+    for (size_t i = 0; i < lists[0]->term_count; i++) {
+        buf_add_span(out, lists[0]->terms[i]);
+        buf_add_char(out, ' ');
+    }
+    rule_document_free(doc);
+    return buf_text(out);
+}
+
+/* A term whose time is over is left out; a file that names it brings it back. */
+static void test_terms_expire(void **state)
+{
+    static const char text[] = "- list: words\n  terms: [a, b, c]\n";
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+    struct buf terms = BUF_INIT;
+
+    import_text(db, text, false, "first");
+    run_sql(db, "UPDATE chatsluice.term SET expires_at = now() - interval '1 second' WHERE term = 'a'");
+    run_sql(db, "UPDATE chatsluice.term SET expires_at = now() + interval '1 hour' WHERE term = 'b'");
+    assert_string_equal(exported_terms(db, &terms), "b c ");
+    import_text(db, text, false, "second");
+    assert_string_equal(exported_terms(db, &terms), "a b c ");
+    assert_string_equal(query_text(db, "SELECT string_agg(term || '=' || author, ' ' ORDER BY term) FROM"
+                                       " chatsluice.term WHERE expires_at IS NULL"),
+                        "a=second c=first");
+    buf_release(&terms);
+    db_close(db);
+}
+
 static void test_import_and_export_round_trip(void **state)
 {
     char url[600];
@@ -410,6 +492,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_import_and_export_round_trip),
+        cmocka_unit_test(test_the_whole_language_round_trips),
+        cmocka_unit_test(test_terms_expire),
         cmocka_unit_test(test_import_changes_what_differs),
         cmocka_unit_test(test_import_of_a_long_list),
         cmocka_unit_test(test_publish),
