@@ -167,6 +167,99 @@ static void compare_lists(struct comparer *c, const struct term_list *before, co
                          : CHANGE_CHANGED;
 }
 
+/* Scorecards, tables, admins: few, so that each is looked for among all. */
+
+static const char *const other_names[] = {
+    [OTHER_SCORECARD] = "scorecard", [OTHER_TABLE] = "table", [OTHER_ADMINS] = "admins"};
+
+static size_t other_count(const struct rule_document *doc, enum other_kind kind)
+{
+    const struct scorecard *const *cards;
+    const struct fold_table *const *tables;
+
+    if (!doc)
+        return 0;
+    switch (kind) {
+    case OTHER_SCORECARD:
+        return rule_document_scorecards(doc, &cards);
+    case OTHER_TABLE:
+        return rule_document_tables(doc, &tables);
+    case OTHER_ADMINS:
+        return rule_document_admins(doc).count > 0;
+    }
+    return 0;
+}
+
+/* The name of number i, and what it says as JSON. */
+static const char *other_at(const struct rule_document *doc, enum other_kind kind, size_t i, struct buf *json)
+{
+    const struct scorecard *const *cards;
+    const struct fold_table *const *tables;
+    struct texts admins;
+
+    buf_reset(json);
+    switch (kind) {
+    case OTHER_SCORECARD:
+        rule_document_scorecards(doc, &cards);
+        scorecard_write_json(cards[i], json);
+        return cards[i]->name;
+    case OTHER_TABLE:
+        rule_document_tables(doc, &tables);
+        fold_table_write_json(tables[i], json);
+        return tables[i]->name;
+    case OTHER_ADMINS:
+        admins = rule_document_admins(doc);
+        for (size_t a = 0; a < admins.count; a++)
+            json_add_string(json, span_of(admins.items[a]));
+        return "";
+    }
+    return "";
+}
+
+static bool find_other(const struct rule_document *doc, enum other_kind kind, const char *name, struct buf *json)
+{
+    for (size_t i = 0; i < other_count(doc, kind); i++)
+        if (strcmp(other_at(doc, kind, i, json), name) == 0)
+            return true;
+    return false;
+}
+
+static void note_other(struct comparer *c, enum other_kind kind, const char *name, enum change change)
+{
+    c->failed = c->failed || buf_failed(&c->before) || buf_failed(&c->after);
+    c->diff->others[c->diff->other_count++] = (struct other_change){kind, name, change};
+}
+
+static void compare_others(struct comparer *c, enum other_kind kind, const struct rule_document *before,
+                           const struct rule_document *after)
+{
+    for (size_t i = 0; i < other_count(before, kind); i++) {
+        const char *name = other_at(before, kind, i, &c->before);
+        if (!find_other(after, kind, name, &c->after))
+            note_other(c, kind, name, CHANGE_REMOVED);
+        else if (!same_text(&c->before, &c->after))
+            note_other(c, kind, name, CHANGE_CHANGED);
+    }
+    for (size_t i = 0; i < other_count(after, kind); i++) {
+        const char *name = other_at(after, kind, i, &c->after);
+        if (!find_other(before, kind, name, &c->before))
+            note_other(c, kind, name, CHANGE_ADDED);
+    }
+}
+
+static bool compare_all_others(struct comparer *c, const struct rule_document *before,
+                               const struct rule_document *after)
+{
+    size_t most = 0;
+
+    for (enum other_kind kind = OTHER_SCORECARD; kind <= OTHER_ADMINS; kind++)
+        most += other_count(before, kind) + other_count(after, kind);
+    c->diff->others = calloc(most + 1, sizeof(*c->diff->others));
+    for (enum other_kind kind = OTHER_SCORECARD; c->diff->others && kind <= OTHER_ADMINS; kind++)
+        compare_others(c, kind, before, after);
+    return c->diff->others != NULL;
+}
+
 /* Below zero: only the first side has the next name; above: only the second. */
 static int next_side(const char *before, const char *after)
 {
@@ -209,7 +302,7 @@ int rule_diff_make(struct rule_diff *out, const struct rule_document *before, co
         out->rules = calloc(old_side.rule_count + new_side.rule_count + 1, sizeof(*out->rules));
         out->lists = calloc(old_side.list_count + new_side.list_count + 1, sizeof(*out->lists));
     }
-    if (out->rules && out->lists)
+    if (out->rules && out->lists && compare_all_others(&c, before, after))
         walk(&c, &old_side, &new_side);
     else
         c.failed = true;
@@ -227,6 +320,7 @@ void rule_diff_release(struct rule_diff *diff)
 {
     free(diff->rules);
     free(diff->lists);
+    free(diff->others);
     *diff = (struct rule_diff){0};
 }
 
@@ -260,6 +354,14 @@ void rule_diff_json(const struct rule_diff *diff, struct buf *out)
         buf_add_char(out, '}');
         comma = ",";
     }
+    buf_add_text(out, "],\"others\":[");
+    for (size_t i = 0; i < diff->other_count; i++) {
+        buf_add_text(out, i == 0 ? "{" : ",{");
+        json_add_member_text(out, "kind", other_names[diff->others[i].kind]);
+        json_add_member_text(out, "name", diff->others[i].name);
+        json_add_member_text(out, "change", change_name(diff->others[i].change));
+        buf_add_char(out, '}');
+    }
     buf_add_char(out, ']');
     json_add_member_u64(out, "terms_added", diff->terms_added);
     json_add_member_u64(out, "terms_removed", diff->terms_removed);
@@ -277,4 +379,7 @@ void rule_diff_text(const struct rule_diff *diff, const char *indent, struct buf
             buf_addf(out, "%slist %s %s, terms +%zu -%zu\n", indent, list->name, change_name(list->change),
                      list->terms_added, list->terms_removed);
     }
+    for (size_t i = 0; i < diff->other_count; i++)
+        buf_addf(out, "%s%s%s%s %s\n", indent, other_names[diff->others[i].kind], diff->others[i].name[0] ? " " : "",
+                 diff->others[i].name, change_name(diff->others[i].change));
 }

@@ -204,16 +204,17 @@ static void a_revision_stays_what_it_is(void **state)
     char url[600];
     struct db *db = new_migrated_database(*state, url);
     static const char row[] = "SELECT md5(r::text) FROM chatsluice.rule_revision AS r";
-    char before[64];
+    char *before;
 
     publish_word(db, "one");
-    snprintf(before, sizeof(before), "%s", query_text(db, row));
+    before = strdup(query_text(db, row));
     for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
         struct err err = {0};
         assert_true(db_exec(db, tries[i], &err) < 0);
         assert_string_equal(err.sqlstate, "23001");
         assert_string_equal(query_text(db, row), before);
     }
+    free(before);
     run_sql(db, "UPDATE chatsluice.rule_revision SET status = 'withdrawn'");
     assert_int_equal(query_number(db, "SELECT count(*) FROM chatsluice.rule_revision WHERE status = 'withdrawn'"
                                       " AND status_by = current_user AND status_at > now() - interval '1 minute'"),

@@ -54,6 +54,31 @@ static void changes_are_named(void **state)
     rule_document_free(before);
 }
 
+static void scorecards_tables_and_admins_count_too(void **state)
+{
+    struct rule_document *before = document_of("- admins: [a, b]\n- scorecard: gone\n  at: { flag: 3 }\n"
+                                               "- scorecard: same\n  at: { flag: 3 }\n"
+                                               "- table: slang\n  map: { a: b }\n"
+                                               "- rule: r\n  match: { regex: x }\n  action: flag\n"),
+                         *after = document_of("- admins: [a]\n- scorecard: same\n  at: { flag: 3 }\n"
+                                              "- scorecard: more\n  at: { flag: 3 }\n"
+                                              "- table: slang\n  map: { a: c }\n"
+                                              "- rule: r\n  match: { regex: x }\n  action: flag\n");
+    struct buf text = BUF_INIT;
+    struct rule_diff diff;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(rule_diff_make(&diff, before, after, &err), 0);
+    rule_diff_text(&diff, "", &text);
+    assert_string_equal(buf_text(&text), "scorecard gone removed\nscorecard more added\ntable slang changed\n"
+                                         "admins changed\n");
+    rule_diff_release(&diff);
+    buf_release(&text);
+    rule_document_free(before);
+    rule_document_free(after);
+}
+
 static void everything_is_new_against_nothing(void **state)
 {
     struct rule_document *after = document_of(base);
@@ -67,7 +92,7 @@ static void everything_is_new_against_nothing(void **state)
     assert_string_equal(buf_text(&json),
                         "{\"rules\":[{\"rule\":\"x\",\"change\":\"added\"},{\"rule\":\"y\",\"change\":\"added\"}],"
                         "\"lists\":[{\"list\":\"a\",\"change\":\"added\",\"terms_added\":3,\"terms_removed\":0},"
-                        "{\"list\":\"b\",\"change\":\"added\",\"terms_added\":1,\"terms_removed\":0}],"
+                        "{\"list\":\"b\",\"change\":\"added\",\"terms_added\":1,\"terms_removed\":0}],\"others\":[],"
                         "\"terms_added\":4,\"terms_removed\":0}");
     assert_true(diff.rules[0].is_enforced && !diff.rules[0].was_enforced);
     assert_false(diff.rules[1].is_enforced);
@@ -80,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_are_named),
+        cmocka_unit_test(scorecards_tables_and_admins_count_too),
         cmocka_unit_test(everything_is_new_against_nothing),
     };
 
