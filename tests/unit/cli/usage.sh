@@ -37,6 +37,7 @@ printf -- '- rule: x\n  mtch: {}\n' >wrong.yaml
 printf 'webhok: {}\nlog: {level: loud}\n' >wrong-config.yaml
 printf 'apps: [{sdkappid: 7, token: t}]\n' >good.yaml
 printf 'on wechat\nhello\n' >texts
+printf 'hello\n' >harmless
 
 # help, version, wrong words
 expect 2 err 'usage: chatsluice COMMAND'
@@ -112,7 +113,8 @@ expect 0 out 'contact, list words: bytes 3-9 "wechat"' rules try --rules rules.y
 expect 1 err 'failing.yaml:6:' rules try --rules failing.yaml
 expect 1 out '{"error":"body: ' rules try --rules rules.yaml --json --callback
 expect 0 out '   ^^^^^^' rules try --rules rules.yaml
-expect 0 out 'nothing found' rules lint rules.yaml
+expect 0 out 'takes' rules lint rules.yaml # people speak of wechat
+expect 0 out 'nothing found' rules lint --lexicon harmless rules.yaml
 expect 0 out 'as a term of list words, folding: case,invisible' rules evade wechat --rules rules.yaml
 printf '%s\n' '{"CallbackCommand":"Group.CallbackAfterSendMsg","MsgBody":[{"MsgType":"TIMTextElem","MsgContent":{"Text":"wechat"}}]}' >bodies
 input=bodies
