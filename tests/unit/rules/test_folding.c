@@ -116,6 +116,11 @@ static const struct row rows[] = {
     {"initials", "发财猫", "FCM", "FCM"},
     {"initials", "发财猫", "xfcm", NULL},
     {"initials", "猫眼", "my name", NULL}, /* two letters may be anything */
+    {"initials, leet", "法轮鼓", "F-16", NULL},
+    {"all", "法轮功", "an F-16", NULL},
+    {"censored", "tit", "so sad T_T", NULL},
+    {"censored", "tit", "t*t", "t*t"},
+    {"censored", "sex", "s*x now", "s*x"},
     {"pinyin, lookalikes", "铁莲", "tieIian", "tieIian"},
     /* everything together */
     {"all", "zorblat", "Ｚ.ø.Ｒ.8.1.@.т", "Ｚ.ø.Ｒ.8.1.@.т"},
