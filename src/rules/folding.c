@@ -118,27 +118,39 @@ static bool take_tables(struct folding *f, const struct fold_spec *spec, const s
     return true;
 }
 
-/* The replacement for the longest text that begins at `text`, or NULL. */
+/* The last replacement whose text is not greater than text, or NULL. */
+static const struct replacement *replacement_below(const struct folding *f, struct span text)
+{
+    size_t low = 0, high = f->replacement_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_spans(f->replacements[middle].from, text) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &f->replacements[low - 1] : NULL;
+}
+
+/* The replacement for the longest text that begins at `text`, or NULL. All that begin there are not greater than the
+ * text; when the greatest of those is none of them, no longer one than what it has in common with the text is. */
 static const struct replacement *replacement_at(const struct folding *f, const char *text, size_t left)
 {
-    size_t bit = start_bit(text, left);
+    size_t bit = start_bit(text, left), len = left < f->longest ? left : f->longest;
 
     if (!(f->starts[bit / 64] >> bit % 64 & 1))
         return NULL;
-    for (size_t len = left < f->longest ? left : f->longest; len; len--) {
-        size_t low = 0, high = f->replacement_count;
+    while (len) {
+        const struct replacement *r = replacement_below(f, (struct span){text, len});
+        size_t common = 0;
 
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-            int order = compare_spans(f->replacements[middle].from, (struct span){text, len});
-
-            if (order == 0)
-                return &f->replacements[middle];
-            if (order < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
+        while (r && common < r->from.len && common < len && r->from.data[common] == text[common])
+            common++;
+        if (!common || common == r->from.len)
+            return common ? r : NULL;
+        len = common;
     }
     return NULL;
 }

@@ -270,9 +270,10 @@ static void units_lead_back(void **state)
 
 static void tables_of_the_operator_come_first(void **state)
 {
-    struct ruleset *set = set_of("- table: slang\n  map: { \"弓虫\": \"强\", \"4u\": \"for you\", \"弓\": \"x\" }\n"
-                                 "- list: words\n  tables: [slang]\n  terms: [\"强大\", \"free for you\"]\n"
-                                 "- rule: r\n  match: { terms: words }\n  action: mask\n");
+    struct ruleset *set = set_of(
+        "- table: slang\n  map: { \"弓虫\": \"强\", \"4u\": \"for you\", \"弓\": \"x\", \"4\": \"four\", \"4uz\": \"-\", \"4uza\": \"+\" }\n"
+        "- list: words\n  tables: [slang]\n  terms: [\"强大\", \"free for you\"]\n"
+        "- rule: r\n  match: { terms: words }\n  action: mask\n");
     struct judge *j = judge_new();
     struct verdict v;
 
@@ -286,6 +287,12 @@ static void tables_of_the_operator_come_first(void **state)
     assert_int_equal(v.hit_count, 1);
     assert_int_equal(v.hits[0].end, 7);
     judge_text(j, set, SPAN("弓大"), &v);
+    assert_int_equal(v.hit_count, 0);
+    judge_text(j, set, SPAN("free 4uy"), &v); /* the longest that is there: 4u, then a letter */
+    assert_int_equal(v.hit_count, 0);
+    judge_text(j, set, SPAN("free 4u zz"), &v);
+    assert_int_equal(v.hit_count, 1);
+    judge_text(j, set, SPAN("free 4uzb"), &v);
     assert_int_equal(v.hit_count, 0);
     judge_free(j);
     ruleset_unref(set);
