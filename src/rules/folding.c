@@ -157,6 +157,22 @@ static const struct replacement *replacement_at(const struct folding *f, const c
 
 /* Life ----------------------------------------------------------------------------------------------- */
 
+/* The other readings, as far as they differ from the plain one. */
+static bool build_readings(struct folding *f)
+{
+    bool reads = f->steps & (FOLD_PINYIN | FOLD_HOMOPHONES);
+    const bool wanted[FOLDING_READINGS] = {
+        [READING_TURNED] = f->tables[READING_PLAIN].turns,
+        [READING_HIDDEN] = (f->steps & FOLD_CENSORED) && (f->steps & FOLD_SEPARATORS),
+        [READING_WORDS] = reads && (f->steps & FOLD_NUMBERS),
+    };
+
+    for (int i = 0; i < FOLDING_READINGS; i++)
+        if (wanted[i] && !folding_table_build(&f->tables[i], f->steps, (enum folding_reading)i))
+            return false;
+    return true;
+}
+
 struct folding *folding_new(const struct fold_spec *spec, const struct fold_table *const *tables, size_t table_count)
 {
     struct folding *f = calloc(1, sizeof(*f));
@@ -164,11 +180,7 @@ struct folding *folding_new(const struct fold_spec *spec, const struct fold_tabl
     if (!f)
         return NULL;
     f->steps = spec->steps | FOLD_BASE;
-    if (!folding_table_build(&f->tables[READING_PLAIN], f->steps, READING_PLAIN) ||
-        (f->tables[READING_PLAIN].turns &&
-         !folding_table_build(&f->tables[READING_TURNED], f->steps, READING_TURNED)) ||
-        ((f->steps & FOLD_CENSORED) && (f->steps & FOLD_SEPARATORS) &&
-         !folding_table_build(&f->tables[READING_HIDDEN], f->steps, READING_HIDDEN)) ||
+    if (!folding_table_build(&f->tables[READING_PLAIN], f->steps, READING_PLAIN) || !build_readings(f) ||
         !take_tables(f, spec, tables, table_count)) {
         folding_free(f);
         return NULL;
@@ -190,6 +202,11 @@ void folding_free(struct folding *f)
 unsigned folding_steps(const struct folding *f)
 {
     return f->steps;
+}
+
+bool folding_has_reading(const struct folding *f, enum folding_reading reading)
+{
+    return f->tables[reading].entries != NULL;
 }
 
 uint32_t folding_own(const struct folding *f, uint32_t han)

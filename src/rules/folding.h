@@ -74,6 +74,7 @@ enum folding_reading {
     READING_PLAIN,
     READING_TURNED,
     READING_HIDDEN, /* as plain, but hiding signs stand (UNIT_HIDES) even where separators are dropped */
+    READING_WORDS,  /* of terms only: Han numerals are read as other Han characters are, not taken for digits */
     FOLDING_READINGS
 };
 
@@ -89,6 +90,7 @@ static inline bool fold_spec_has_units(const struct fold_spec *spec)
 struct folding *folding_new(const struct fold_spec *spec, const struct fold_table *const *tables, size_t table_count);
 void folding_free(struct folding *f); /* NULL is fine */
 unsigned folding_steps(const struct folding *f);
+bool folding_has_reading(const struct folding *f, enum folding_reading reading); /* that differs from the plain one */
 uint32_t folding_own(const struct folding *f, uint32_t han); /* the character that stands for it: by "simplified" */
 uint32_t folding_reading_of(const struct folding *f,
                             uint32_t han); /* the same for those that are read alike; 0: none */

@@ -116,6 +116,10 @@ static const struct row rows[] = {
     {"initials", "发财猫", "FCM", "FCM"},
     {"initials", "发财猫", "xfcm", NULL},
     {"initials", "猫眼", "my name", NULL}, /* two letters may be anything */
+    {"pinyin, numbers", "六合彩", "liuhecai", "liuhecai"},
+    {"pinyin, numbers", "六合彩", "6合cai", "6合cai"},
+    {"all", "六合彩", "流合菜", "流合菜"},
+    {"all", "六合彩", "陸合彩", "陸合彩"},
     {"initials, leet", "法轮鼓", "F-16", NULL},
     {"all", "法轮功", "an F-16", NULL},
     {"censored", "tit", "so sad T_T", NULL},
