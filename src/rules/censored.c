@@ -195,6 +195,12 @@ static bool proves_gaps(const struct walk *w, const struct censored_term *t)
     return !(single_wanted && chunk > 1);
 }
 
+/* "T_T" is a face. */
+static bool is_underscore(const struct walk *w, size_t symbol)
+{
+    return w->text.data[unit_of(w, symbol)->start] == '_';
+}
+
 /* The term whose characters have all been found, the last one (or what stretches it) at symbol `last`. */
 static void prove(struct walk *w, const struct censored_term *t, size_t last, size_t hidden)
 {
@@ -210,7 +216,7 @@ static void prove(struct walk *w, const struct censored_term *t, size_t last, si
         wanted += (t->symbols.items[i].unit & SYMBOL_LETTER) != 0;
         letters += u->kind == UNIT_LETTER || u->kind == UNIT_HAN;
     }
-    if ((!han && count - hidden < 2) || (wanted && !letters))
+    if ((!han && (count - hidden < 2 || (count == 3 && is_underscore(w, w->path[1])))) || (wanted && !letters))
         return;
     if (!may_end_hidden(w, last) || !stands_alone(w, t, last) || !proves_gaps(w, t))
         return;

@@ -27,55 +27,70 @@ struct shapes {
     size_t count, cap;
 };
 
-static int compare_bytes(const void *a, size_t a_len, const void *b, size_t b_len)
+static int compare_spans(struct span a, struct span b)
 {
-    size_t least = a_len < b_len ? a_len : b_len;
-    int order = least ? memcmp(a, b, least) : 0;
+    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
 
-    return order ? order : (a_len > b_len) - (a_len < b_len);
+    return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static int compare_proofs(const struct term_proof *a, const struct term_proof *b)
+static bool same_bytes(const void *a, size_t a_count, const void *b, size_t b_count, size_t size)
 {
-    int order = compare_bytes(a->runs, a->run_count * sizeof(*a->runs), b->runs, b->run_count * sizeof(*b->runs));
-
-    if (!order)
-        order = compare_bytes(a->syllables, a->syllable_count * sizeof(*a->syllables), b->syllables,
-                              b->syllable_count * sizeof(*b->syllables));
-    return order ? order : (int)a->flags - (int)b->flags;
+    return a_count == b_count && (a_count == 0 || memcmp(a, b, a_count * size) == 0);
 }
 
 /* Whether two shapes find the same. */
-static int compare_found(const struct shape *x, const struct shape *y)
+static bool finds_the_same(const struct shape *x, const struct shape *y)
 {
-    int order = compare_bytes(x->folded.data, x->folded.len, y->folded.data, y->folded.len);
+    const struct term_proof *p = &x->proof, *q = &y->proof;
 
-    return order ? order : compare_proofs(&x->proof, &y->proof);
+    return span_equal(x->folded, y->folded) && p->flags == q->flags &&
+           same_bytes(p->runs, p->run_count, q->runs, q->run_count, sizeof(*p->runs)) &&
+           same_bytes(p->syllables, p->syllable_count, q->syllables, q->syllable_count, sizeof(*p->syllables));
 }
 
-static int by_folded(const void *a, const void *b)
+static uint64_t hash_more(uint64_t hash, const void *bytes, size_t count)
 {
-    const struct shape *x = a, *y = b;
-    int order = compare_found(x, y);
+    for (const unsigned char *p = bytes, *end = p + count; p < end; p++)
+        hash = (hash ^ *p) * 1099511628211u; /* FNV-1a */
+    return hash;
+}
 
-    return order ? order : (x->term > y->term) - (x->term < y->term);
+/* Of all that finds_the_same() looks at: a list of thousands of homophones has few folded texts. */
+static size_t hash_of(const struct shape *x)
+{
+    const struct term_proof *p = &x->proof;
+    uint64_t hash = hash_more(14695981039346656037u, x->folded.data, x->folded.len);
+
+    hash = hash_more(hash, p->runs, p->run_count * sizeof(*p->runs));
+    hash = hash_more(hash, p->syllables, p->syllable_count * sizeof(*p->syllables));
+    return (size_t)(hash ^ hash >> 32);
+}
+
+/* Whether each folded text is greater than the one before: then none is there twice. */
+static bool are_ascending(const struct shape *items, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (compare_spans(items[i - 1].folded, items[i].folded) >= 0)
+            return false;
+    return true;
 }
 
 static int by_bytes(const void *a, const void *b)
 {
     const struct span *x = a, *y = b;
 
-    return compare_bytes(x->data, x->len, y->data, y->len);
+    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
+
+    return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
 /* Sorts what is mostly in order already: a document that comes from the database or from disk is. */
-static void sort_unless_sorted(void *items, size_t count, size_t size, int (*compare)(const void *, const void *))
+static void sort_terms(struct span *terms, size_t count)
 {
-    const char *bytes = items;
-
     for (size_t i = 1; i < count; i++)
-        if (compare(bytes + (i - 1) * size, bytes + i * size) > 0) {
-            qsort(items, count, size, compare);
+        if (by_bytes(&terms[i - 1], &terms[i]) > 0) {
+            qsort(terms, count, sizeof(*terms), by_bytes);
             return;
         }
 }
@@ -141,10 +156,10 @@ static bool can_be_initials(struct span folded)
     return folded.len == 2;
 }
 
-static bool fold_units(struct shapes *s, struct span text, bool each)
+static bool fold_units(struct shapes *s, enum folding_reading reading, struct span text, bool each)
 {
     s->units.each = each;
-    if (folding_apply_text(s->own->folding, READING_PLAIN, text, &s->folded, &s->units) == 0)
+    if (folding_apply_text(s->own->folding, reading, text, &s->folded, &s->units) == 0)
         return true;
     s->c->arena->failed = true;
     return false;
@@ -170,33 +185,42 @@ static void keep_umlauts(struct shapes *s, uint32_t leaf, uint32_t term)
     buf_release(&text);
 }
 
+static void keep_initials(struct shapes *s, struct span text, uint32_t leaf, uint32_t term)
+{
+    struct buf initials = BUF_INIT;
+
+    if (fold_text(&s->folded, FOLD_BASE, text) == 0 && initials_of(s->folded.text, &initials) &&
+        fold_units(s, READING_PLAIN, buf_span(&initials), false) && can_be_initials(s->units.text))
+        keep_units(s, s->units.text, leaf, term, TERM_INITIALS);
+    buf_release(&initials);
+}
+
 /* All shapes of a term in a folding with units. False: it folds to nothing. */
 static bool shape_term(struct shapes *s, struct span text, uint32_t leaf, uint32_t term)
 {
     unsigned steps = folding_steps(s->own->folding);
-    bool twice = false;
+    bool twice = false, digits = false;
 
-    if (!fold_units(s, text, false))
+    if (!fold_units(s, READING_PLAIN, text, false))
         return true;
     if (s->units.text.len == 0)
         return false;
-    for (size_t i = 0; i < s->units.count; i++)
+    for (size_t i = 0; i < s->units.count; i++) {
         twice = twice || s->units.items[i].times > 1;
+        digits = digits || s->units.items[i].kind == UNIT_DIGIT;
+    }
     keep_units(s, s->units.text, leaf, term, 0);
     if ((steps & FOLD_CENSORED) && !s->c->arena->failed)
         s->items[s->count - 1].symbols = censored_symbols(s->own->folding, &s->units, s->c->arena);
     if (steps & FOLD_PINYIN)
         keep_umlauts(s, leaf, term);
-    if (twice && fold_units(s, text, true))
+    if (twice && fold_units(s, READING_PLAIN, text, true))
         keep_units(s, s->units.text, leaf, term, 0);
-    if (steps & FOLD_INITIALS) {
-        struct buf initials = BUF_INIT;
-
-        if (fold_text(&s->folded, FOLD_BASE, text) == 0 && initials_of(s->folded.text, &initials) &&
-            fold_units(s, buf_span(&initials), false) && can_be_initials(s->units.text))
-            keep_units(s, s->units.text, leaf, term, TERM_INITIALS);
-        buf_release(&initials);
-    }
+    /* A numeral is a digit wherever it stands in a message, but its reading may stand there too. */
+    if (digits && folding_has_reading(s->own->folding, READING_WORDS) && fold_units(s, READING_WORDS, text, false))
+        keep_units(s, s->units.text, leaf, term, 0);
+    if (steps & FOLD_INITIALS)
+        keep_initials(s, text, leaf, term);
     return true;
 }
 
@@ -238,30 +262,55 @@ static size_t count_terms(struct shapes *s, size_t first, size_t most)
     return count;
 }
 
+/* Of shapes that find the same the first one stays. */
+static void drop_doubles(struct shapes *s, size_t first)
+{
+    size_t count = s->count - first, cap = 64, unique = first;
+    uint32_t *seen; /* 1 + index of a shape, by hash */
+
+    if (are_ascending(s->items + first, count))
+        return;
+    while (cap < 2 * count)
+        cap *= 2;
+    seen = calloc(cap, sizeof(*seen));
+    if (!seen) {
+        s->c->arena->failed = true;
+        return;
+    }
+    for (size_t i = first; i < s->count; i++) {
+        size_t place = hash_of(&s->items[i]) & (cap - 1);
+
+        while (seen[place] && !finds_the_same(&s->items[i], &s->items[seen[place] - 1]))
+            place = (place + 1) & (cap - 1);
+        if (seen[place])
+            continue;
+        s->items[unique] = s->items[i];
+        seen[place] = (uint32_t)++unique;
+    }
+    free(seen);
+    s->count = unique;
+}
+
 /* The terms of a list in all their shapes, each shape once (of terms that fold alike the smallest stands for all), so
  * that neither the order of the list nor repetitions in it show anywhere. */
 static void fold_terms(struct shapes *s, uint32_t leaf)
 {
     struct compiler *c = s->c;
     const struct term_list *list = c->origins[leaf].list;
-    size_t first = s->count, unique = first;
+    size_t first = s->count;
     struct span *terms = arena_array(c->arena, list->term_count, sizeof(*terms));
 
     for (size_t i = 0; i < list->term_count && terms; i++)
         terms[i] = arena_span(c->arena, list->terms[i]);
     if (c->arena->failed)
         return;
-    sort_unless_sorted(terms, list->term_count, sizeof(*terms), by_bytes);
+    sort_terms(terms, list->term_count);
     shape_terms(s, leaf, terms, list->term_count);
     if (s->scratch.failed)
         c->arena->failed = true;
     if (c->arena->failed)
         return;
-    sort_unless_sorted(s->items + first, s->count - first, sizeof(*s->items), by_folded);
-    for (size_t i = first; i < s->count; i++)
-        if (unique == first || compare_found(&s->items[i], &s->items[unique - 1]) != 0)
-            s->items[unique++] = s->items[i];
-    s->count = unique;
+    drop_doubles(s, first);
     c->set->leaves[leaf].terms = terms;
     c->set->term_count += count_terms(s, first, list->term_count);
 }

@@ -33,7 +33,4 @@ extern const uint16_t unicode_data_fold[UNICODE_LIMIT];
 extern const uint16_t unicode_data_word[UNICODE_LIMIT];
 extern const struct unicode_mapping unicode_data_mappings[];
 
-/* Changes with every change of the tables; part of the names of what is kept in the cache. */
-extern const char fold_data_version[];
-
 #endif

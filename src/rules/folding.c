@@ -118,32 +118,60 @@ static bool take_tables(struct folding *f, const struct fold_spec *spec, const s
     return true;
 }
 
-/* The replacement for the longest text that begins at `text`, or NULL. */
+/* The last replacement whose text is not greater than text, or NULL. */
+static const struct replacement *replacement_below(const struct folding *f, struct span text)
+{
+    size_t low = 0, high = f->replacement_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare_spans(f->replacements[middle].from, text) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low ? &f->replacements[low - 1] : NULL;
+}
+
+/* The replacement for the longest text that begins at `text`, or NULL. All that begin there are not greater than the
+ * text; when the greatest of those is none of them, no longer one than what it has in common with the text is. */
 static const struct replacement *replacement_at(const struct folding *f, const char *text, size_t left)
 {
-    size_t bit = start_bit(text, left);
+    size_t bit = start_bit(text, left), len = left < f->longest ? left : f->longest;
 
     if (!(f->starts[bit / 64] >> bit % 64 & 1))
         return NULL;
-    for (size_t len = left < f->longest ? left : f->longest; len; len--) {
-        size_t low = 0, high = f->replacement_count;
+    while (len) {
+        const struct replacement *r = replacement_below(f, (struct span){text, len});
+        size_t common = 0;
 
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-            int order = compare_spans(f->replacements[middle].from, (struct span){text, len});
-
-            if (order == 0)
-                return &f->replacements[middle];
-            if (order < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
+        while (r && common < r->from.len && common < len && r->from.data[common] == text[common])
+            common++;
+        if (!common || common == r->from.len)
+            return common ? r : NULL;
+        len = common;
     }
     return NULL;
 }
 
 /* Life ----------------------------------------------------------------------------------------------- */
+
+/* The other readings, as far as they differ from the plain one. */
+static bool build_readings(struct folding *f)
+{
+    bool reads = f->steps & (FOLD_PINYIN | FOLD_HOMOPHONES);
+    const bool wanted[FOLDING_READINGS] = {
+        [READING_TURNED] = f->tables[READING_PLAIN].turns,
+        [READING_HIDDEN] = (f->steps & FOLD_CENSORED) && (f->steps & FOLD_SEPARATORS),
+        [READING_WORDS] = reads && (f->steps & FOLD_NUMBERS),
+    };
+
+    for (int i = 0; i < FOLDING_READINGS; i++)
+        if (wanted[i] && !folding_table_build(&f->tables[i], f->steps, (enum folding_reading)i))
+            return false;
+    return true;
+}
 
 struct folding *folding_new(const struct fold_spec *spec, const struct fold_table *const *tables, size_t table_count)
 {
@@ -152,11 +180,7 @@ struct folding *folding_new(const struct fold_spec *spec, const struct fold_tabl
     if (!f)
         return NULL;
     f->steps = spec->steps | FOLD_BASE;
-    if (!folding_table_build(&f->tables[READING_PLAIN], f->steps, READING_PLAIN) ||
-        (f->tables[READING_PLAIN].turns &&
-         !folding_table_build(&f->tables[READING_TURNED], f->steps, READING_TURNED)) ||
-        ((f->steps & FOLD_CENSORED) && (f->steps & FOLD_SEPARATORS) &&
-         !folding_table_build(&f->tables[READING_HIDDEN], f->steps, READING_HIDDEN)) ||
+    if (!folding_table_build(&f->tables[READING_PLAIN], f->steps, READING_PLAIN) || !build_readings(f) ||
         !take_tables(f, spec, tables, table_count)) {
         folding_free(f);
         return NULL;
@@ -178,6 +202,11 @@ void folding_free(struct folding *f)
 unsigned folding_steps(const struct folding *f)
 {
     return f->steps;
+}
+
+bool folding_has_reading(const struct folding *f, enum folding_reading reading)
+{
+    return f->tables[reading].entries != NULL;
 }
 
 uint32_t folding_own(const struct folding *f, uint32_t han)

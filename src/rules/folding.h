@@ -1,5 +1,5 @@
 /* folding.h - the steps of folding beyond "case" and "invisible": stage B, over the text that fold.h made (the base
- * text, always with both of these).
+ * text, always with both of these, whether the list names them or not: none of the other steps knows capitals).
  *
  * A struct folding is what a fold_spec becomes when a set is compiled: immutable, shared by all threads. Its table says
  * of each character what it becomes; one lookup a character gives the folded text and its units. Nothing is composed
@@ -13,6 +13,25 @@
  * Some signs can be read in two ways that exclude each other: with separators and leet a "!" between letters is noise
  * or an i; with look-alikes and readings a Han character is a syllable or drawn like a Latin letter. Such a text is
  * folded once for each reading, the second only when `turns` says that there is such a sign.
+ *
+ * What each step does to a character, in this order; generated tables (fold_data.h) but for two small typed ones in
+ * folding_table.c:
+ *
+ *   letters      circled, squared, parenthesised, regional, small capital, turned letters become plain ones
+ *   accents      marks vanish, letters with strokes and marks lose them; ae, oe are two letters
+ *   numbers      digits of all scripts, circled, roman and so on up to 99; Chinese digits, also the financial ones
+ *   lookalikes   letters whose skeleton (Unicode's confusables) is that of a Latin letter, or whose capital's is; Han
+ *                characters drawn like one. l, i, 1 and | are one key, and so are o and 0
+ *   leet         digits and signs stand for letters
+ *   simplified   of the variants of a Han character one stands for all
+ *   pinyin, homophones    a Han character stands for its usual reading without tone; which of the two a list has
+ * decides what a match must prove. Apostrophes between syllables vanish with pinyin initials     the term is also
+ * looked for by the first letters of its readings, if they are three or more separators   blanks, line ends,
+ * punctuation, symbols and emoji vanish, up to FOLDING_MAX_GAP between two units repeats      letters and Han
+ * characters that follow themselves are taken once; digits only where they stand for letters censored     see
+ * censored.h split        MESSAGE_END, with the noise around it, vanishes
+ *
+ * A regex in such a folding sees what is left: with separators a text without blanks.
  *
  * The operator's tables come first: what they replace is looked for in the base text, so that case, width and invisible
  * characters do not hide it. */
@@ -74,6 +93,7 @@ enum folding_reading {
     READING_PLAIN,
     READING_TURNED,
     READING_HIDDEN, /* as plain, but hiding signs stand (UNIT_HIDES) even where separators are dropped */
+    READING_WORDS,  /* of terms only: Han numerals are read as other Han characters are, not taken for digits */
     FOLDING_READINGS
 };
 
@@ -89,6 +109,7 @@ static inline bool fold_spec_has_units(const struct fold_spec *spec)
 struct folding *folding_new(const struct fold_spec *spec, const struct fold_table *const *tables, size_t table_count);
 void folding_free(struct folding *f); /* NULL is fine */
 unsigned folding_steps(const struct folding *f);
+bool folding_has_reading(const struct folding *f, enum folding_reading reading); /* that differs from the plain one */
 uint32_t folding_own(const struct folding *f, uint32_t han); /* the character that stands for it: by "simplified" */
 uint32_t folding_reading_of(const struct folding *f,
                             uint32_t han); /* the same for those that are read alike; 0: none */

@@ -147,7 +147,7 @@ static uint32_t han_entry(struct composing *w, uint32_t c, uint32_t number)
     char letter = drawn_letter(w, c);
     bool turns, noise;
 
-    if (number) {
+    if (number && w->reading != READING_WORDS) {
         char digit = sign_of(w, number, &turns, &noise);
 
         return entry_of(digit ? (uint32_t)digit : number, UNIT_DIGIT, DOES_STAND);

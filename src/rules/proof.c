@@ -89,6 +89,15 @@ static unsigned class_of(const struct candidate *c, size_t i)
     return u->kind == UNIT_OTHER ? class : class | WORD_PART;
 }
 
+/* Initials are few: what stands for them must be letters. */
+static bool is_all_letters(const struct candidate *c)
+{
+    for (size_t i = c->first; i < c->last; i++)
+        if (c->units->items[i].kind != UNIT_LETTER && c->term->kinds == RUN_LETTER)
+            return false;
+    return true;
+}
+
 static bool is_latin(const struct candidate *c)
 {
     for (size_t i = c->first; i < c->last; i++)
@@ -138,6 +147,8 @@ static bool proves_edges(const struct candidate *c)
     bool spelled = c->last - c->first > 1;
 
     if (!(items[c->first].edges & UNIT_FIRST) || !(items[c->last - 1].edges & UNIT_LAST))
+        return false;
+    if ((c->term->flags & TERM_INITIALS) && !is_all_letters(c))
         return false;
     if (boundary == BOUNDARY_ANY && word)
         boundary = BOUNDARY_SCRIPT;

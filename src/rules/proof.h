@@ -13,7 +13,8 @@
  * sides are written without spaces, or it is the term's own gap. Other noise may stand anywhere. readings   A Han
  * character of the message is one syllable of the term, not a part of one nor of two. It may be another character only
  * with "homophones", letters may stand for it only with "pinyin". A term of one Han character is never matched by its
- * reading alone. What is written in letters only stands as a word of its own, and so do initials. messages   A match
+ * reading alone. What is written in letters only stands as a word of its own, and so do initials,
+ *              for which no digit or sign stands. messages   A match
  * that spans messages takes whole ones, but for noise, unless it is written without spaces.
  *
  * A proof allocates nothing; it takes time in proportion to the length of the match. */

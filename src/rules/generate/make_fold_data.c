@@ -560,7 +560,6 @@ int main(int argc, char **argv)
     if (U_FAILURE(status))
         die("ICU has no data");
     printf("/* Written by make_fold_data; do not edit. */\n#include \"rules/fold_data.h\"\n\n");
-    printf("const char fold_data_version[] = \"ICU %s Unicode %s\";\n", U_ICU_VERSION, U_UNICODE_VERSION);
     write_unicode();
     write_accents();
     write_letters();

@@ -116,6 +116,15 @@ static const struct row rows[] = {
     {"initials", "发财猫", "FCM", "FCM"},
     {"initials", "发财猫", "xfcm", NULL},
     {"initials", "猫眼", "my name", NULL}, /* would be a word */
+    {"pinyin, numbers", "六合彩", "liuhecai", "liuhecai"},
+    {"pinyin, numbers", "六合彩", "6合cai", "6合cai"},
+    {"all", "六合彩", "流合菜", "流合菜"},
+    {"all", "六合彩", "陸合彩", "陸合彩"},
+    {"initials, leet", "法轮鼓", "F-16", NULL},
+    {"all", "法轮功", "an F-16", NULL},
+    {"censored", "tit", "so sad T_T", NULL},
+    {"censored", "tit", "t*t", "t*t"},
+    {"censored", "sex", "s*x now", "s*x"},
     {"pinyin, lookalikes", "铁莲", "tieIian", "tieIian"},
     /* everything together */
     {"all", "zorblat", "Ｚ.ø.Ｒ.8.1.@.т", "Ｚ.ø.Ｒ.8.1.@.т"},
@@ -265,9 +274,10 @@ static void units_lead_back(void **state)
 
 static void tables_of_the_operator_come_first(void **state)
 {
-    struct ruleset *set = set_of("- table: slang\n  map: { \"弓虫\": \"强\", \"4u\": \"for you\", \"弓\": \"x\" }\n"
-                                 "- list: words\n  tables: [slang]\n  terms: [\"强大\", \"free for you\"]\n"
-                                 "- rule: r\n  match: { terms: words }\n  action: mask\n");
+    struct ruleset *set = set_of(
+        "- table: slang\n  map: { \"弓虫\": \"强\", \"4u\": \"for you\", \"弓\": \"x\", \"4\": \"four\", \"4uz\": \"-\", \"4uza\": \"+\" }\n"
+        "- list: words\n  tables: [slang]\n  terms: [\"强大\", \"free for you\"]\n"
+        "- rule: r\n  match: { terms: words }\n  action: mask\n");
     struct judge *j = judge_new();
     struct verdict v;
 
@@ -281,6 +291,12 @@ static void tables_of_the_operator_come_first(void **state)
     assert_int_equal(v.hit_count, 1);
     assert_int_equal(v.hits[0].end, 7);
     judge_text(j, set, SPAN("弓大"), &v);
+    assert_int_equal(v.hit_count, 0);
+    judge_text(j, set, SPAN("free 4uy"), &v); /* the longest that is there: 4u, then a letter */
+    assert_int_equal(v.hit_count, 0);
+    judge_text(j, set, SPAN("free 4u zz"), &v);
+    assert_int_equal(v.hit_count, 1);
+    judge_text(j, set, SPAN("free 4uzb"), &v);
     assert_int_equal(v.hit_count, 0);
     judge_free(j);
     ruleset_unref(set);
