@@ -200,12 +200,13 @@ static struct yaml_node *read_value(struct reading *r)
 
 struct yaml_node *yaml_json_parse(struct span text, void *(*alloc)(void *arg, size_t bytes), void *arg)
 {
-    struct reading r = {
-        .at = text.data, .end = text.data + text.len, .line = 1, .column = 1, .alloc = alloc, .arg = arg};
+    struct reading r = {.line = 1, .column = 1, .alloc = alloc, .arg = arg};
     struct yaml_node *root;
 
     if (!text.len || *text.data != '{' || utf8_valid_prefix(text.data, text.len) != text.len)
         return NULL;
+    r.at = text.data;
+    r.end = text.data + text.len;
     root = read_value(&r);
     skip_blanks(&r);
     return root && r.at == r.end ? root : NULL;

@@ -52,7 +52,7 @@ void finder_reset(struct finder *f, const struct ruleset *set)
         f->matches = NULL;
         f->match_cap = 0;
     }
-    f->match_count = 0;
+    f->match_count = f->candidates = 0;
     f->failed = f->too_many = false;
     for (size_t i = 0; i < FOLD_COMBINATIONS; i++)
         folded_trim(&f->folded[i]);
@@ -151,6 +151,8 @@ static bool on_candidate(void *arg, uint32_t pattern, size_t start, size_t end)
     struct match m = {.leaf = ref.leaf, .term = ref.term, .field = now->field};
     size_t first, last;
 
+    if (now->f->candidates++ == FIND_MAX_CANDIDATES)
+        return false;
     if (folding->proofs[pattern].run_count) {
         if (!proof_holds(folding->folding, &folding->proofs[pattern], now->base, units, start, end, &first, &last))
             return true;

@@ -11,10 +11,6 @@
 
 #include <stdlib.h>
 
-enum {
-    JUDGE_MAX_TEXT = 64 * 1024 * 1024 /* far above any webhook body; keeps offsets within 32 bits */
-};
-
 /* A rule of the set, in the message being judged. */
 struct rule_now {
     enum rule_state { RULE_UNSEEN, RULE_OUTSIDE, RULE_CANDIDATE, RULE_HOLDS } state;
@@ -518,6 +514,14 @@ static void clean_up(struct judge *j, const struct ruleset *set)
     finder_reset(&j->found, set);
 }
 
+/* Of a message that cannot be judged as a whole nothing weaker than a rejection is safe. */
+static void reject_unjudged(struct verdict *out)
+{
+    out->action = ACTION_REJECT;
+    out->decided_by = DECIDED_OVERLOAD;
+    out->error_code = REPLY_REJECT;
+}
+
 /* False when memory ran out. */
 static bool judge_fields(struct judge *j, const struct ruleset *set, const struct case_file *file, struct verdict *out)
 {
@@ -543,15 +547,17 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
         out->follow_ups = decision.rule->then.items;
         out->follow_up_count = decision.rule->then.count;
     }
-    /* What lies beyond the last match looked at is unknown: nothing weaker than a rejection is safe. */
-    if (j->found.too_many && out->action < ACTION_REJECT) {
-        out->action = ACTION_REJECT;
-        out->decided_by = DECIDED_OVERLOAD;
-    }
+    if (j->found.too_many && out->action < ACTION_REJECT) /* what lies beyond the last match looked at is unknown */
+        reject_unjudged(out);
     if ((out->action == ACTION_MASK || out->action == ACTION_REPLACE) && !rewrite(j, set, &decision, file, out))
         return false;
     set_codes(decision.rule, out);
     return true;
+}
+
+static size_t text_len(const struct message *m)
+{
+    return m->text.len + (m->cloud_custom_data.presence == GIVEN ? m->cloud_custom_data.text.len : 0);
 }
 
 void judge_with(struct judge *j, const struct ruleset *set, const struct message *message,
@@ -567,12 +573,15 @@ void judge_with(struct judge *j, const struct ruleset *set, const struct message
         return;
     out->revision = set->revision;
     rewriter_trim(&j->rewriter); /* what the last verdict borrowed is free now */
+    if (set->rule_count && text_len(message) > JUDGE_MAX_TEXT) {
+        reject_unjudged(out);
+        return;
+    }
     j->failed = false;
     file.fields[FIELD_TEXT] = valid_text(j, FIELD_TEXT, message->text);
     if (custom->presence == GIVEN)
         file.fields[FIELD_CLOUD_CUSTOM_DATA] = valid_text(j, FIELD_CLOUD_CUSTOM_DATA, custom->text);
-    if (file.fields[0].len <= JUDGE_MAX_TEXT && file.fields[1].len <= JUDGE_MAX_TEXT && !j->failed &&
-        take_set(j, set)) {
+    if (!j->failed && take_set(j, set)) {
         measurer_begin(&j->measurer, message, file.fields[FIELD_TEXT], circumstances);
         done = judge_fields(j, set, &file, out);
         clean_up(j, set);

@@ -33,7 +33,10 @@
 #include "wire/message.h"
 
 enum {
-    JUDGE_MAX_HITS = 256,        /* reported: rather those that decided. The verdict knows all */
+    JUDGE_MAX_HITS = 256, /* reported: rather those that decided. The verdict knows all */
+    /* Bytes of text and CloudCustomData together; a message of more is rejected unread: the platform delivers 12 KB,
+     * and reading 1 MiB made for it would take a tenth of a second. */
+    JUDGE_MAX_TEXT = 256 * 1024,
     JUDGE_MAX_MATCHES = 1 << 15, /* looked at in one message; one with more cannot be judged exactly and is rejected */
 };
 
@@ -58,7 +61,7 @@ void judge_free(struct judge *j);
  * CloudCustomData are looked at, each for itself. Phase is taken from message->command: Before rules for
  * COMMAND_BEFORE, After rules for COMMAND_AFTER; other commands are allowed by default. A mask or replacement that
  * cannot be carried out in the message (text inside a relay) becomes reject. Always gives a verdict; running out of
- * memory gives the default one with decided_by overload. */
+ * memory gives the default one with decided_by overload, and too much to be judged whole a rejection by overload. */
 void judge_message(struct judge *j, const struct ruleset *set, const struct message *message,
                    const struct circumstances *circumstances, struct verdict *out);
 

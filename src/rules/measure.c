@@ -175,7 +175,7 @@ static const struct text_counts *counts_of(struct measurer *m)
             end = message->pieces[i].start + (size_t)message->pieces[i].len;
             i++;
         }
-        if (!is_for_programs(first->source) && end <= m->text.len)
+        if (!is_for_programs(first->source) && end > first->start && end <= m->text.len)
             text_counts_add(&m->counts, (struct span){m->text.data + first->start, end - first->start});
     }
     m->has_counts = true;
@@ -461,7 +461,7 @@ void measurer_begin(struct measurer *m, const struct message *message, struct sp
                     const struct circumstances *circumstances)
 {
     m->message = message;
-    m->text = text;
+    m->text = text.data ? text : SPAN(""); /* so that there is an address to count from */
     m->circumstances = circumstances;
     m->has_counts = false;
     m->epoch++; /* that 2^32 messages later an old answer stood there unasked in between is not a worry */

@@ -30,7 +30,7 @@ void rewriter_trim(struct rewriter *w)
 
 static void field_begin(struct rewriter *w, struct rewritten_field *f, struct span text)
 {
-    f->text = text;
+    f->text = text.data ? text : SPAN(""); /* so that there is an address to count from */
     f->painted = false;
     buf_reset(&f->out);
     if (f->cap < text.len) {

@@ -392,9 +392,12 @@ static void write_numbers(void)
     for (UChar32 c = 0x80; c < UNICODE_LIMIT; c++) {
         uint32_t category = (uint32_t)U_GET_GC_MASK(c);
         double value = u_getNumericValue(c);
-        unsigned n = (unsigned)value;
+        unsigned n;
 
-        if (!(category & U_GC_N_MASK) || value < 0 || value > 99 || value != (double)n)
+        if (!(category & U_GC_N_MASK) || value < 0 || value > 99)
+            continue;
+        n = (unsigned)value;
+        if (value != (double)n)
             continue;
         table[c] = n < 10 ? '0' + n : two('0' + n / 10, '0' + n % 10);
     }

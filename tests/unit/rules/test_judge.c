@@ -435,6 +435,73 @@ static void too_many_matches_are_rejected(void **state)
     ruleset_unref(set);
 }
 
+/* Nor can a text keep the engine busy with what only looks like a match. */
+static void too_many_candidates_are_rejected(void **state)
+{
+    struct ruleset *set = set_of("- list: w\n  folding: [leet]\n  terms: [aba, abab, ababa, bab, baba, babab]\n"
+                                 "- rule: flag\n  action: flag\n  match: {terms: w}\n");
+    struct buf text = BUF_INIT;
+    struct verdict v;
+
+    (void)state;
+    buf_add_text(&text, "xx");
+    while (text.len < 50000)
+        buf_add_text(&text, "ab");
+    buf_add_text(&text, "xx");
+    judge_text(judge, set, buf_span(&text), &v);
+    assert_int_equal(v.action, ACTION_ALLOW); /* all are within a word */
+    assert_int_equal(v.decided_by, DECIDED_DEFAULT);
+    while (text.len < 100000)
+        buf_add_text(&text, "ab");
+    judge_text(judge, set, buf_span(&text), &v);
+    assert_int_equal(v.action, ACTION_REJECT);
+    assert_int_equal(v.decided_by, DECIDED_OVERLOAD);
+    judge_text(judge, set, SPAN("aba"), &v);
+    assert_int_equal(v.action, ACTION_FLAG);
+    buf_release(&text);
+    ruleset_unref(set);
+}
+
+static void too_long_a_message_is_rejected(void **state)
+{
+    struct ruleset *set = set_of("- rule: flag\n  action: flag\n  match: {regex: flag}\n"), *none = set_of("[]");
+    struct buf text = BUF_INIT;
+    struct verdict v;
+
+    (void)state;
+    while (text.len < JUDGE_MAX_TEXT)
+        buf_add_char(&text, 'a');
+    judge_text(judge, set, buf_span(&text), &v);
+    assert_int_equal(v.action, ACTION_ALLOW);
+    buf_add_char(&text, 'a');
+    judge_text(judge, set, buf_span(&text), &v);
+    assert_int_equal(v.action, ACTION_REJECT);
+    assert_int_equal(v.decided_by, DECIDED_OVERLOAD);
+    assert_int_equal(v.error_code, 1);
+    judge_text(judge, none, buf_span(&text), &v);
+    assert_int_equal(v.action, ACTION_ALLOW);
+    buf_release(&text);
+    ruleset_unref(none);
+    ruleset_unref(set);
+}
+
+/* What has no bytes may have no address either. */
+static void empty_pieces_are_judged(void **state)
+{
+    struct ruleset *set = set_of("- rule: a\n  action: flag\n  match: { any: [ { length: { at_most: 5 } },\n"
+                                 "    { json: { in: custom_element, path: a, exists: true } } ] }\n"
+                                 "- rule: b\n  action: replace\n  replace: x\n  match: { lines: { at_most: 5 } }\n");
+    const struct text_piece pieces[] = {{TEXT_CUSTOM_DATA, 0, 0, 0}, {TEXT_TEXT, 1, 0, 0}};
+    struct message message = {.command = COMMAND_BEFORE, .pieces = pieces, .piece_count = 2};
+    struct verdict v;
+
+    (void)state;
+    judge_message(judge, set, &message, NULL, &v);
+    assert_int_equal(v.action, ACTION_REPLACE);
+    assert_span(v.becomes, "x");
+    ruleset_unref(set);
+}
+
 static void odd_inputs_are_judged(void **state)
 {
     static const char zero[] = "idi\0ot idiot";
@@ -493,6 +560,9 @@ int main(void)
         cmocka_unit_test(becomes_shows_the_whole),
         cmocka_unit_test(many_hits_change_nothing),
         cmocka_unit_test(too_many_matches_are_rejected),
+        cmocka_unit_test(too_many_candidates_are_rejected),
+        cmocka_unit_test(too_long_a_message_is_rejected),
+        cmocka_unit_test(empty_pieces_are_judged),
         cmocka_unit_test(odd_inputs_are_judged),
         cmocka_unit_test(a_judge_changes_sets),
     };
