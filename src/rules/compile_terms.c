@@ -51,8 +51,10 @@ static bool finds_the_same(const struct shape *x, const struct shape *y)
 
 static uint64_t hash_more(uint64_t hash, const void *bytes, size_t count)
 {
-    for (const unsigned char *p = bytes, *end = p + count; p < end; p++)
-        hash = (hash ^ *p) * 1099511628211u; /* FNV-1a */
+    const unsigned char *p = bytes;
+
+    for (size_t i = 0; i < count; i++)
+        hash = (hash ^ p[i]) * 1099511628211u; /* FNV-1a */
     return hash;
 }
 
