@@ -24,3 +24,11 @@ bool span_to_u64(struct span s, unsigned long long *out)
     *out = n;
     return true;
 }
+
+int span_compare(struct span a, struct span b)
+{
+    size_t least = a.len < b.len ? a.len : b.len;
+    int order = least > 0 ? memcmp(a.data, b.data, least) : 0;
+
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}

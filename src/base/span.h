@@ -23,6 +23,9 @@ static inline bool span_equal(struct span a, struct span b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
+/* Order by bytes, the shorter of two that begin alike first: as memcmp() and qsort() tell it. */
+int span_compare(struct span a, struct span b);
+
 static inline bool span_is(struct span a, const char *text)
 {
     return span_equal(a, span_of(text));

@@ -9,11 +9,6 @@ static int compare_texts(const char *a, const char *b)
     return strcmp(a, b);
 }
 
-static int compare_u32(uint32_t a, uint32_t b)
-{
-    return (a > b) - (a < b);
-}
-
 /* By place, then rule; everything else only so that equal inputs give equal outputs whatever the order of rules. */
 static int by_place(const void *a, const void *b)
 {

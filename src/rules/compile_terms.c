@@ -27,13 +27,6 @@ struct shapes {
     size_t count, cap;
 };
 
-static int compare_spans(struct span a, struct span b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static bool same_bytes(const void *a, size_t a_count, const void *b, size_t b_count, size_t size)
 {
     return a_count == b_count && (a_count == 0 || memcmp(a, b, a_count * size) == 0);
@@ -73,7 +66,7 @@ static size_t hash_of(const struct shape *x)
 static bool are_ascending(const struct shape *items, size_t count)
 {
     for (size_t i = 1; i < count; i++)
-        if (compare_spans(items[i - 1].folded, items[i].folded) >= 0)
+        if (span_compare(items[i - 1].folded, items[i].folded) >= 0)
             return false;
     return true;
 }
@@ -82,9 +75,7 @@ static int by_bytes(const void *a, const void *b)
 {
     const struct span *x = a, *y = b;
 
-    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
-
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return span_compare(*x, *y);
 }
 
 /* Sorts what is mostly in order already: a document that comes from the database or from disk is. */

@@ -34,11 +34,6 @@ bool cover_add(struct cover *c, uint32_t field, uint32_t start, uint32_t end)
     return true;
 }
 
-static int compare_u32(uint32_t a, uint32_t b)
-{
-    return (a > b) - (a < b);
-}
-
 static int by_start(const void *a, const void *b)
 {
     const struct cover_range *x = a, *y = b;

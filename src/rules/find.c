@@ -65,11 +65,6 @@ void finder_reset(struct finder *f, const struct ruleset *set)
     detector_scratch_trim(&f->detecting);
 }
 
-static int compare_u32(uint32_t a, uint32_t b)
-{
-    return (a > b) - (a < b);
-}
-
 /* One scan: of one folding, in one field. */
 struct finding {
     struct finder *f;

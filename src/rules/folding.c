@@ -35,20 +35,13 @@ static size_t start_bit(const char *text, size_t len)
     return (first * 31 + second * 7) % REPLACED_STARTS;
 }
 
-static int compare_spans(struct span a, struct span b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_from(const void *a, const void *b)
 {
     const struct replacement *x = a, *y = b;
-    int order = compare_spans(x->from, y->from);
+    int order = span_compare(x->from, y->from);
 
     /* Two tables with the same text on the left: the smaller right side counts, whatever their order. */
-    return order ? order : compare_spans(x->to, y->to);
+    return order ? order : span_compare(x->to, y->to);
 }
 
 static bool names_table(const struct fold_spec *spec, const char *name)
@@ -126,7 +119,7 @@ static const struct replacement *replacement_below(const struct folding *f, stru
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (compare_spans(f->replacements[middle].from, text) <= 0)
+        if (span_compare(f->replacements[middle].from, text) <= 0)
             low = middle + 1;
         else
             high = middle;

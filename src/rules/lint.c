@@ -82,14 +82,6 @@ static int compare_names(const char *a, const char *b)
     return a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
 }
 
-static int compare_spans(struct span a, struct span b)
-{
-    size_t least = a.len < b.len ? a.len : b.len;
-    int order = least > 0 ? memcmp(a.data, b.data, least) : 0;
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_importance(const void *a, const void *b)
 {
     const struct lint_finding *x = a, *y = b;
@@ -102,8 +94,8 @@ static int by_importance(const void *a, const void *b)
     if (!order)
         order = compare_names(x->list, y->list);
     if (!order)
-        order = compare_spans(x->term, y->term);
-    return order ? order : compare_spans(x->other, y->other);
+        order = span_compare(x->term, y->term);
+    return order ? order : span_compare(x->other, y->other);
 }
 
 /* Judging --------------------------------------------------------------------------------------------------------- */
@@ -146,7 +138,7 @@ uint64_t lint_traffic_of(const struct lint_options *options, const char *list, s
         const struct lint_hits *h = &options->traffic[middle];
         int order = compare_names(h->list, list);
 
-        order = order ? order : compare_spans(h->term, term);
+        order = order ? order : span_compare(h->term, term);
         if (order == 0)
             return h->hits;
         if (order < 0)

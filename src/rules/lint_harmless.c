@@ -66,14 +66,6 @@ static int compare_names(const char *a, const char *b)
     return a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
 }
 
-static int compare_spans(struct span a, struct span b)
-{
-    size_t least = a.len < b.len ? a.len : b.len;
-    int order = least > 0 ? memcmp(a.data, b.data, least) : 0;
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_source(const void *a, const void *b)
 {
     const struct harm *x = a, *y = b;
@@ -81,7 +73,7 @@ static int by_source(const void *a, const void *b)
 
     if (!order)
         order = compare_names(x->list, y->list);
-    return order ? order : compare_spans(x->term, y->term);
+    return order ? order : span_compare(x->term, y->term);
 }
 
 static int by_source_and_text(const void *a, const void *b)

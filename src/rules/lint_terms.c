@@ -35,18 +35,11 @@ static void add_relation(struct relations *r, const struct relation *relation)
     r->items[r->count++] = *relation;
 }
 
-static int compare_spans(struct span a, struct span b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return order ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int compare_terms(const struct term_list *list_a, struct span a, const struct term_list *list_b, struct span b)
 {
     int order = strcmp(list_a->name, list_b->name);
 
-    return order ? order : compare_spans(a, b);
+    return order ? order : span_compare(a, b);
 }
 
 static int by_terms(const void *a, const void *b)

@@ -123,9 +123,8 @@ static void table_name(struct reader *r, const struct yaml_node *node, void *int
 static int by_from(const void *a, const void *b)
 {
     const struct fold_entry *x = a, *y = b;
-    int order = memcmp(x->from.data, y->from.data, x->from.len < y->from.len ? x->from.len : y->from.len);
 
-    return order ? order : (x->from.len > y->from.len) - (x->from.len < y->from.len);
+    return span_compare(x->from, y->from);
 }
 
 /* What a text becomes may be nothing; what becomes something may not. */

@@ -95,9 +95,8 @@ static void describe_scorecard(struct writer *w, const struct scorecard *card)
 static int by_span(const void *a, const void *b)
 {
     const struct span *x = a, *y = b;
-    int order = memcmp(x->data, y->data, x->len < y->len ? x->len : y->len);
 
-    return order ? order : (x->len > y->len) - (x->len < y->len);
+    return span_compare(*x, *y);
 }
 
 /* Sorted, each once. */

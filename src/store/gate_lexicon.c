@@ -26,13 +26,6 @@ static int compare_names(const char *a, const char *b)
     return a && b ? strcmp(a, b) : (a != NULL) - (b != NULL);
 }
 
-static int compare_texts(struct span a, struct span b)
-{
-    int order = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-    return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
-}
-
 static int by_term(const void *a, const void *b)
 {
     const struct benign_hit *x = a, *y = b;
@@ -40,7 +33,7 @@ static int by_term(const void *a, const void *b)
 
     if (order == 0)
         order = compare_names(x->list, y->list);
-    return order != 0 ? order : compare_texts(x->term, y->term);
+    return order != 0 ? order : span_compare(x->term, y->term);
 }
 
 /* Of one term also by the place in the lexicon, so that the example shown is always the same. */
