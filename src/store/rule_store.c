@@ -35,7 +35,7 @@ static const char remove_terms[] = "DELETE FROM chatsluice.term"
                                    " WHERE list = $1 AND term NOT IN (SELECT jsonb_array_elements_text($2::jsonb))";
 /* One that had expired is back for good; one that will expire keeps its time. */
 static const char import_terms[] = "INSERT INTO chatsluice.term AS t (list, term, author)"
-                                   " SELECT $1, term, $3 FROM jsonb_array_elements_text($2::jsonb) AS term"
+                                   " SELECT DISTINCT $1, term, $3 FROM jsonb_array_elements_text($2::jsonb) AS term"
                                    " ON CONFLICT (list, term) DO UPDATE"
                                    " SET expires_at = NULL, author = excluded.author, changed_at = now()"
                                    " WHERE t.expires_at <= now()";

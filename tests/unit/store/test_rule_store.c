@@ -155,6 +155,17 @@ static void test_import_changes_what_differs(void **state)
     db_close(db);
 }
 
+/* A term that stands twice in a list is one. */
+static void test_import_of_a_repeated_term(void **state)
+{
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    import_text(db, "- list: words\n  terms: [apple, pear, apple]\n", false, "tester");
+    assert_int_equal(query_number(db, "SELECT count(*) FROM chatsluice.term"), 2);
+    db_close(db);
+}
+
 /* A list of many thousand terms must not take minutes. */
 static void test_import_of_a_long_list(void **state)
 {
@@ -495,6 +506,7 @@ int main(void)
         cmocka_unit_test(test_the_whole_language_round_trips),
         cmocka_unit_test(test_terms_expire),
         cmocka_unit_test(test_import_changes_what_differs),
+        cmocka_unit_test(test_import_of_a_repeated_term),
         cmocka_unit_test(test_import_of_a_long_list),
         cmocka_unit_test(test_publish),
         cmocka_unit_test(test_publish_refuses),
