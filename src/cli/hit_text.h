@@ -2,7 +2,7 @@
 #ifndef CHATSLUICE_CLI_HIT_TEXT_H
 #define CHATSLUICE_CLI_HIT_TEXT_H
 
-#include "rules/explain.h"
+#include "rules/tools/explain.h"
 #include "rules/judge.h"
 
 struct judged_text { /* the two fields rules look at; data NULL: absent */

@@ -1,7 +1,7 @@
 #include "cli/marked_text.h"
 
 #include "base/utf8.h"
-#include "rules/unicode.h"
+#include "rules/folding/unicode.h"
 
 #include <locale.h>
 #include <pthread.h>

@@ -3,9 +3,9 @@
 #include "cli/hit_text.h"
 #include "cli/marked_text.h"
 #include "cli/rules_pick.h"
-#include "rules/evade.h"
-#include "rules/probe.h"
-#include "rules/rule_names.h"
+#include "rules/tools/evade.h"
+#include "rules/tools/probe.h"
+#include "rules/language/rule_names.h"
 #include "wire/callback.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "cli/marked_text.h"
 #include "cli/rules_pick.h"
 #include "cli/times.h"
-#include "rules/lint.h"
+#include "rules/tools/lint.h"
 #include "store/evidence.h"
 #include "store/lexicon.h"
 #include "store/rule_store.h"

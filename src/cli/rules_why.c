@@ -4,8 +4,8 @@
 #include "cli/hit_text.h"
 #include "cli/marked_text.h"
 #include "cli/why_judge.h"
-#include "rules/explain.h"
-#include "rules/folding.h"
+#include "rules/tools/explain.h"
+#include "rules/folding/folding.h"
 #include "wire/callback.h"
 
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 #include "cli/why_judge.h"
 
-#include "rules/explain.h"
-#include "rules/rule_names.h"
+#include "rules/tools/explain.h"
+#include "rules/language/rule_names.h"
 #include "rules/ruleset_priv.h" /* judge_with: to see what a rule's scope leaves out */
 #include "wire/reply.h"
 

@@ -1,7 +1,7 @@
 /* Rules and their conditions, compiled: each leaf (a term list, an expression) once, however many rules name it. */
 #include "rules/compile.h"
 
-#include "rules/detector.h"
+#include "rules/detect/detector.h"
 #include "rules/history.h"
 #include "rules/measure.h"
 

@@ -5,8 +5,8 @@
 #ifndef CHATSLUICE_RULES_FIND_H
 #define CHATSLUICE_RULES_FIND_H
 
-#include "rules/detector.h"
-#include "rules/escapes.h"
+#include "rules/detect/detector.h"
+#include "rules/folding/escapes.h"
 #include "rules/ruleset_priv.h"
 #include "rules/verdict.h"
 

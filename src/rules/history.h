@@ -23,7 +23,7 @@
 #ifndef CHATSLUICE_RULES_HISTORY_H
 #define CHATSLUICE_RULES_HISTORY_H
 
-#include "rules/fold.h"
+#include "rules/folding/fold.h"
 #include "rules/judge.h"
 
 struct history;

@@ -2,7 +2,7 @@
 
 #include "base/crypto.h"
 #include "rules/stored_file.h"
-#include "rules/word_edge.h"
+#include "rules/folding/word_edge.h"
 
 #include <hs/hs.h>
 #include <stdio.h>

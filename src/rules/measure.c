@@ -2,8 +2,8 @@
 
 #include "base/utf8.h"
 #include "rules/characters.h"
-#include "rules/json_path.h"
-#include "rules/rule_names.h"
+#include "rules/language/json_path.h"
+#include "rules/language/rule_names.h"
 #include "rules/scope.h"
 #include "wire/gate.h"
 

@@ -6,7 +6,7 @@
 #define CHATSLUICE_RULES_REWRITE_H
 
 #include "rules/ruleset_priv.h"
-#include "rules/unicode.h"
+#include "rules/folding/unicode.h"
 
 struct rewritten_field {
     struct span text;

@@ -9,10 +9,10 @@
 #define CHATSLUICE_RULES_RULESET_PRIV_H
 
 #include "rules/arena.h"
-#include "rules/censored.h"
-#include "rules/fold.h"
+#include "rules/folding/censored.h"
+#include "rules/folding/fold.h"
 #include "rules/matcher.h"
-#include "rules/proof.h"
+#include "rules/folding/proof.h"
 #include "rules/ruleset.h"
 #include "wire/message.h"
 

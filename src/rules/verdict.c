@@ -2,7 +2,7 @@
 
 #include "base/json_write.h"
 #include "base/utf8.h"
-#include "rules/rule_names.h"
+#include "rules/language/rule_names.h"
 
 const char *action_name(enum action a)
 {

@@ -1,6 +1,6 @@
 #include "store/evidence.h"
 
-#include "rules/folding.h"
+#include "rules/folding/folding.h"
 #include "rules/history.h"
 
 #include <inttypes.h>

@@ -222,7 +222,7 @@ def at(path):
 
 
 def check_drift():
-    sources = "".join(p.read_text() for p in sorted((SOURCE / "src/rules").glob("*_read.c")))
+    sources = "".join(p.read_text() for p in sorted((SOURCE / "src/rules/language").glob("*_read.c")))
     tables = dict(re.findall(r"static const struct key (\w+)_keys\[\] = \{(.*?)\n?\};", sources, re.S))
     if set(tables) != set(KEY_TABLES):
         fault("key tables of the reader and of this test differ: %s" % sorted(set(tables) ^ set(KEY_TABLES)))
@@ -232,7 +232,7 @@ def check_drift():
         if not reader or reader != schema:
             fault("%s_keys and the schema's %s differ: %s" % (name, KEY_TABLES[name], sorted(reader ^ schema)))
 
-    names = (SOURCE / "src/rules/rule_names.c").read_text()
+    names = (SOURCE / "src/rules/language/rule_names.c").read_text()
     lists = {}
     for name, words in re.findall(r'^NAMES\(\s*(\w+),\s*"[^;]*?",(.*?)\);', names, re.M | re.S):
         lists[name] = set(re.findall(r'"(\w+)"', words))

@@ -3,7 +3,7 @@
 #include "rules_helpers.h"
 
 #include "base/utf8.h"
-#include "rules/detector.h"
+#include "rules/detect/detector.h"
 
 static void names_have_one_form(void **state)
 {

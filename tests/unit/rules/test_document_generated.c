@@ -2,7 +2,7 @@
  * out byte for byte the same. CHATSLUICE_DOCUMENT_ROUNDS=n makes longer runs. */
 #include "base/json_write.h"
 #include "rules/rule.h"
-#include "rules/rule_names.h"
+#include "rules/language/rule_names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 /* The generator of evasions: what it promises of every variant, and members that must be among them. */
-#include "rules/evade.h"
+#include "rules/tools/evade.h"
 
 #include "base/utf8.h"
-#include "rules/fold.h"
+#include "rules/folding/fold.h"
 #include "rules_helpers.h"
 #include "wire/callback.h"
 

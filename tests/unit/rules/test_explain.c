@@ -1,6 +1,6 @@
 /* Which steps a hit took, and what they made of the text: a row names the list's folding, a text with one hit, and the
  * stages that are to be shown. */
-#include "rules/explain.h"
+#include "rules/tools/explain.h"
 
 #include "rules_helpers.h"
 

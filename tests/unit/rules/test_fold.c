@@ -1,7 +1,7 @@
 /* Folding against ICU itself, and the way back to the original bytes. */
 #include "base/utf8.h"
-#include "rules/fold.h"
-#include "rules/unicode.h"
+#include "rules/folding/fold.h"
+#include "rules/folding/unicode.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

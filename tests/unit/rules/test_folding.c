@@ -3,7 +3,7 @@
 #include "base/utf8.h"
 #include "rules_helpers.h"
 
-#include "rules/folding.h"
+#include "rules/folding/folding.h"
 #include "rules/matcher.h"
 
 struct row {

@@ -1,5 +1,5 @@
 /* Each row is a document and all that is to be found in it, in order of importance. */
-#include "rules/lint.h"
+#include "rules/tools/lint.h"
 
 #include "rules_helpers.h"
 

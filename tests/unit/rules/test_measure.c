@@ -4,7 +4,7 @@
 #include "base/utf8.h"
 #include "rules/characters.h"
 #include "rules/measure.h"
-#include "rules/unicode.h"
+#include "rules/folding/unicode.h"
 
 static struct arena arena;
 static struct measurer measurer;
