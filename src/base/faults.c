@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FAULTS_KEPT = 200, SUGGEST_MAX = 64 };
+enum { SUGGEST_MAX = 64 };
 
 static void faults_vadd(struct faults *f, const char *kind, const char *source, unsigned line, unsigned column,
                         const char *fmt, va_list args)
 {
     char words[1024];
 
-    if (f->count + f->warnings > FAULTS_KEPT)
+    if (f->count + f->warnings > (size_t)FAULTS_KEPT)
         return;
     vsnprintf(words, sizeof(words), fmt, args);
     if (line > 0)

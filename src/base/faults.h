@@ -5,10 +5,12 @@
 
 #include "base/buf.h"
 
+enum { FAULTS_KEPT = 200 };
+
 struct faults {
     size_t count; /* errors */
     size_t warnings;
-    struct buf text; /* one line each: "file:line:column: what; what to do\n"; at most 200 lines are kept */
+    struct buf text; /* one line each: "file:line:column: what; what to do\n"; at most FAULTS_KEPT lines are kept */
 };
 
 #define FAULTS_INIT ((struct faults){.text = {.max = 256 * 1024}})

@@ -50,6 +50,7 @@ static void *doc_alloc(void *tree, size_t bytes)
 /* Everything one parse needs; the event is libyaml's, deleted after each step. */
 struct loader {
     struct yaml_tree *doc;
+    struct span text;
     yaml_parser_t parser;
     struct err *err;
     unsigned depth;
@@ -58,6 +59,21 @@ struct loader {
 static int fault_at(struct loader *l, yaml_mark_t mark, const char *what)
 {
     return err_set(l->err, ERR_USAGE, "%s:%zu:%zu: %s", l->doc->source, mark.line + 1, mark.column + 1, what);
+}
+
+/* What libyaml's reader refuses it places by the byte; people look for lines. */
+static int unreadable(struct loader *l)
+{
+    yaml_mark_t mark = {0};
+
+    for (size_t i = 0; i < l->parser.problem_offset && i < l->text.len; i++) {
+        if (l->text.data[i] == '\n')
+            mark = (yaml_mark_t){.line = mark.line + 1};
+        else if (((unsigned char)l->text.data[i] & 0xC0) != 0x80)
+            mark.column++;
+    }
+    return err_set(l->err, ERR_USAGE, "%s:%zu:%zu: %s; save the file as UTF-8, without it", l->doc->source,
+                   mark.line + 1, mark.column + 1, l->parser.problem);
 }
 
 static int out_of_memory(struct loader *l)
@@ -72,8 +88,7 @@ static int next_event(struct loader *l, yaml_event_t *event)
     if (l->parser.error == YAML_MEMORY_ERROR)
         return out_of_memory(l);
     if (l->parser.error == YAML_READER_ERROR)
-        return err_set(l->err, ERR_USAGE, "%s: byte %zu: %s", l->doc->source, l->parser.problem_offset,
-                       l->parser.problem);
+        return unreadable(l);
     return fault_at(l, l->parser.problem_mark, l->parser.problem ? l->parser.problem : "not valid YAML");
 }
 
@@ -216,24 +231,30 @@ static int load_collection(struct loader *l, enum yaml_kind kind, yaml_mark_t ma
     return r;
 }
 
+static int refuse_extras(struct loader *l, const yaml_event_t *event, const yaml_char_t *anchor, const yaml_char_t *tag)
+{
+    if (anchor)
+        return fault_at(l, event->start_mark, "anchors (&name) are not accepted");
+    return tag ? fault_at(l, event->start_mark, "tags (!name) are not accepted; leave it out") : 0;
+}
+
 static int load_node(struct loader *l, yaml_event_t *event, struct yaml_node **out)
 {
+    int r;
+
     if (event->type == YAML_ALIAS_EVENT)
         return fault_at(l, event->start_mark, "aliases (*name) are not accepted; write the value out");
     if (event->type == YAML_SCALAR_EVENT) {
-        if (event->data.scalar.anchor)
-            return fault_at(l, event->start_mark, "anchors (&name) are not accepted");
-        return load_scalar(l, event, out);
+        r = refuse_extras(l, event, event->data.scalar.anchor, event->data.scalar.tag);
+        return r < 0 ? r : load_scalar(l, event, out);
     }
     if (event->type == YAML_SEQUENCE_START_EVENT) {
-        if (event->data.sequence_start.anchor)
-            return fault_at(l, event->start_mark, "anchors (&name) are not accepted");
-        return load_collection(l, YAML_LIST, event->start_mark, out);
+        r = refuse_extras(l, event, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+        return r < 0 ? r : load_collection(l, YAML_LIST, event->start_mark, out);
     }
     if (event->type == YAML_MAPPING_START_EVENT) {
-        if (event->data.mapping_start.anchor)
-            return fault_at(l, event->start_mark, "anchors (&name) are not accepted");
-        return load_collection(l, YAML_MAP, event->start_mark, out);
+        r = refuse_extras(l, event, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+        return r < 0 ? r : load_collection(l, YAML_MAP, event->start_mark, out);
     }
     return fault_at(l, event->start_mark, "a value is expected here");
 }
@@ -265,9 +286,13 @@ static int load_stream(struct loader *l)
 
 int yaml_tree_parse(struct yaml_tree **out, const char *source, struct span text, struct err *err)
 {
+    static const char mark[] = "\xEF\xBB\xBF"; /* what some editors begin UTF-8 files with */
     struct loader l = {.err = err};
     int r;
 
+    if (text.len >= 3 && memcmp(text.data, mark, 3) == 0)
+        text = (struct span){text.data + 3, text.len - 3};
+    l.text = text;
     l.doc = calloc(1, sizeof(*l.doc));
     if (l.doc)
         l.doc->source = strdup(source);

@@ -1,7 +1,7 @@
 /* yaml.h - a YAML (or JSON) document as a tree that knows line and column of every node. The one file over libyaml.
  *
- * Aliases and anchors are refused (they can grow a small text without bound), as are duplicate keys, more than one
- * document, depth over 32 and texts over the given size. Text is valid UTF-8 without U+0000. */
+ * Aliases and anchors are refused (they can grow a small text without bound), as are tags, duplicate keys, more than
+ * one document, depth over 32 and texts over the given size. Text is valid UTF-8 without U+0000. */
 #ifndef CHATSLUICE_BASE_YAML_H
 #define CHATSLUICE_BASE_YAML_H
 

@@ -63,7 +63,8 @@ int cli_check(struct cli *cli)
         return print_value(cli, key);
 
     const char *path = cli_config_path(cli);
-    if (config_load(&config, path, &faults) == 0)
+    /* Whoever asks about rules alone need not have an application yet. */
+    if ((cli->arguments.count > 0 ? config_load_for_tools : config_load)(&config, path, &faults) == 0)
         printf("%s: fine\n", path ? path : "environment");
     if (cli->arguments.count > 0)
         check_rules(cli, &faults);

@@ -332,7 +332,11 @@ int cli_print(const struct cli *cli, const struct buf *out)
 
 void cli_print_faults(const struct faults *faults)
 {
+    size_t count = faults->count + faults->warnings;
+
     fputs(buf_text(&faults->text), stderr);
+    if (count > (size_t)FAULTS_KEPT)
+        fprintf(stderr, "and %zu more\n", count - (size_t)FAULTS_KEPT);
 }
 
 const char *cli_config_path(const struct cli *cli)

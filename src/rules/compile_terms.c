@@ -1,11 +1,13 @@
 /* Terms and expressions, folded as their lists want it and put into one matcher for each folding. */
 #include "rules/compile.h"
 
+#include "base/clock.h"
 #include "base/utf8.h"
 
 #include <stdlib.h>
 
 enum {
+    TRY_OTHERS_S = 10,            /* looking for further expressions that vectorscan refuses */
     MAX_FOLDINGS_WITH_UNITS = 16, /* each costs its table and one more pass over a text */
 };
 
@@ -365,24 +367,62 @@ static bool make_censored(struct compiler *c, const struct shapes *s, struct set
     return true;
 }
 
+static void refuse_leaf(struct compiler *c, size_t leaf, const struct err *err)
+{
+    const struct leaf_origin *origin = &c->origins[leaf];
+    const char *list = c->set->leaves[leaf].list;
+
+    faults_add(c->faults, origin->source, origin->place.line, origin->place.column, "%s%s cannot be used: %s",
+               list ? "a term of list " : "the expression", list ? list : "", err->text);
+}
+
+/* vectorscan names the first pattern it refuses; whoever reads the faults wants all of them. */
+static void refuse_others(struct compiler *c, size_t refused)
+{
+    int64_t until_us = clock_mono_us() + (int64_t)TRY_OTHERS_S * 1000000;
+    struct err err;
+
+    for (size_t i = 0; i < c->set->leaf_count && clock_mono_us() < until_us; i++)
+        if (i != refused && c->set->leaves[i].expression &&
+            matcher_try_expression(c->set->leaves[i].expression, &err) < 0)
+            refuse_leaf(c, i, &err);
+}
+
 static void compile_matcher(struct compiler *c, struct set_folding *own, const struct pattern *patterns, size_t count,
                             const char *cache_directory)
 {
-    struct ruleset *set = c->set;
     size_t bad = 0;
     struct err err;
     int r = matcher_compile(&own->matcher, patterns, count, cache_directory, &bad, &err);
 
     if (r == ERR_USAGE) {
-        uint32_t leaf = own->patterns[bad].leaf;
-
-        faults_add(c->faults, c->origins[leaf].source, c->origins[leaf].place.line, c->origins[leaf].place.column,
-                   "%s%s cannot be used: %s", set->leaves[leaf].list ? "a term of list " : "the expression",
-                   set->leaves[leaf].list ? set->leaves[leaf].list : "", err.text);
+        refuse_leaf(c, own->patterns[bad].leaf, &err);
+        refuse_others(c, own->patterns[bad].leaf);
     } else if (r < 0) {
         faults_add(c->faults, "rules", 0, 0, "%s", err.text);
-    } else if (matcher_scratch_for(&set->scratch, own->matcher) < 0) {
+    } else if (matcher_scratch_for(&c->set->scratch, own->matcher) < 0) {
         c->arena->failed = true;
+    }
+}
+
+/* Each expression is bounded when it is read; all of them together are bounded here. */
+static void bound_repeats(struct compiler *c)
+{
+    unsigned long long sum = 0;
+    struct err err;
+
+    for (size_t i = 0; i < c->set->leaf_count; i++) {
+        if (!c->set->leaves[i].expression)
+            continue;
+        sum += matcher_repeats(c->set->leaves[i].expression);
+        if (sum <= MATCHER_MAX_ALL_REPEATS)
+            continue;
+        err_set(&err, ERR_USAGE,
+                "with it the repeats of all expressions add up to more than %d; use + or smaller "
+                "repeats",
+                MATCHER_MAX_ALL_REPEATS);
+        refuse_leaf(c, i, &err);
+        return;
     }
 }
 
@@ -441,6 +481,7 @@ void compile_foldings(struct compiler *c, const char *cache_directory)
                    "the lists and expressions ask for %zu different foldings beyond case and invisible; at most %d are "
                    "possible: give lists the same folding where you can",
                    with_units, MAX_FOLDINGS_WITH_UNITS);
+    bound_repeats(c);
     for (uint32_t i = 0; i < c->set->folding_count && c->faults->count == before && !c->arena->failed; i++)
         compile_folding(c, i, cache_directory);
 }

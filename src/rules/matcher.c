@@ -132,7 +132,7 @@ static void add_characters(struct unrolled *u, unsigned long long characters)
 }
 
 /* What the repeats of an expression unroll to. */
-static unsigned long long repeats_of(const char *text)
+unsigned long long matcher_repeats(const char *text)
 {
     struct unrolled u = {.at = text};
 
@@ -168,7 +168,7 @@ int matcher_check_expression(const char *text, struct err *err)
 {
     hs_compile_error_t *error = NULL;
     hs_expr_info_t *info = NULL;
-    unsigned long long repeats = repeats_of(text);
+    unsigned long long repeats = matcher_repeats(text);
     int r = 0;
 
     if (repeats > MATCHER_MAX_REPEATS)
@@ -183,6 +183,20 @@ int matcher_check_expression(const char *text, struct err *err)
     if (info->min_width == 0)
         r = refusal(err, "Pattern matches empty buffer");
     free(info);
+    return r;
+}
+
+int matcher_try_expression(const char *text, struct err *err)
+{
+    hs_database_t *database = NULL;
+    hs_compile_error_t *error = NULL;
+    int r = matcher_check_expression(text, err);
+
+    if (r == 0 && hs_compile(text, EXPRESSION_FLAGS, HS_MODE_VECTORED, NULL, &database, &error) != HS_SUCCESS) {
+        r = refusal(err, error && error->message ? error->message : "out of memory");
+        hs_free_compile_error(error);
+    }
+    hs_free_database(database);
     return r;
 }
 

@@ -19,10 +19,19 @@ struct pattern {
     enum term_boundary boundary; /* of a term */
 };
 
-enum { MATCHER_MAX_TERM = 512, MATCHER_MAX_EXPRESSION = 4096, MATCHER_MAX_REPEATS = 1000 };
+enum {
+    MATCHER_MAX_TERM = 512,
+    MATCHER_MAX_EXPRESSION = 4096,
+    MATCHER_MAX_REPEATS = 1000,
+    MATCHER_MAX_ALL_REPEATS = 20000
+};
 
 /* 0 if text can be an expression; else ERR_USAGE with the reason and what to do instead. */
 int matcher_check_expression(const char *text, struct err *err);
+/* What the repeats of an expression unroll to; of all expressions of a set together MATCHER_MAX_ALL_REPEATS at most. */
+unsigned long long matcher_repeats(const char *text);
+/* The same as matcher_check_expression(), and that vectorscan can compile it: takes up to a second. */
+int matcher_try_expression(const char *text, struct err *err);
 
 struct matcher;
 

@@ -97,6 +97,13 @@ MEANING = [
     ("a name of 100,000 bytes", "- list: " + "a" * 100000 + "\n  terms: [x]\n", [("1:9", "100000 bytes")]),
     ("a term of 100,000 bytes", "- list: a\n  terms: [" + "x" * 100000 + "]\n" + USES_A, [("2:11", "100000 bytes")]),
     ("one term of 10 MB", lambda: "- list: a\n  terms: [" + "x" * (10 * MEGABYTE) + "]\n" + USES_A, [("2:11", "bytes")]),
+    ("a mark before the first entry", b"\xef\xbb\xbf" + (LIST_A + USES_A).encode(), FINE),
+    ("the place of a bad byte", b"- list: a\n  terms: [x\xffy]\n", [("2:12", "UTF-8")]),
+    ("the place of a control character", b"- list: a\n  terms: [x\x01y]\n", [("2:12", "control")]),
+    ("a name's key near one that exists", "- lst: a\n  terms: [x]\n- rul: r\n  match: { regex: x }\n  action: mask\n",
+     [("1:3", '"list"'), ("3:3", '"rule"')]),
+    ("a tag", "- list: !!python/object:os.system a\n  terms: [x]\n" + USES_A, [("1:9", "tag")]),
+    ("a tag of a list", "- list: a\n  terms: !foo [x]\n" + USES_A, [("2:10", "tag")]),
     ("an example that fails", LIST_A + USES_A + "  examples: [{ text: hello, verdict: allow }]\n", [("6", "mask")]),
 ]
 
@@ -109,6 +116,11 @@ EXPRESSIONS = [
     ("branches in a row", regex("(a|b|ab)*c" * 200), [("2", "too large")]),
     ("20,000 brackets", regex("(" * 20000 + ")" * 20000), [("2", "40000 bytes")]),
     ("brackets as deep as fits", regex("(" * 2000 + "a" + ")" * 2000), FINE),
+    ("every expression that is too large", regex("(x{1,50}y){1,50}", "(z{1,50}y){1,50}"),
+     [("2", "repeats add up"), ("5", "repeats add up")]),
+    ("branches in a row, twice", regex("(a|b|ab)*c" * 200, "(a|c|ac)*d" * 200), [("2", "too large"), ("5", "too large")]),
+    ("many that are nearly too large", regex(*(f"({c}{{1,30}}y){{1,30}}{d}" for c in "abcdefgh" for d in "ijklmno")),
+     [("83", "all expressions")]),
     ("slow elsewhere, not here", regex("(a+)+$", "([a-z]+)*1", "(a|a)*b", "(x+x+)+y"), FINE),
 ]
 
@@ -131,13 +143,3 @@ SIZES = [
 SLOW = {"a legal list of 10 MB", "a legal Chinese list of 10 MB"}
 
 # What the program is known to get wrong; each becomes an ordinary row above with the fix.
-KNOWN = [
-    ("a mark before the first entry", b"\xef\xbb\xbf" + (LIST_A + USES_A).encode(), FINE),
-    ("the place of a bad byte", b"- list: a\n  terms: [x\xffy]\n", [("2:12", "UTF-8")]),
-    ("the place of a control character", b"- list: a\n  terms: [x\x01y]\n", [("2:12", "control")]),
-    ("every expression that is too large", regex("(x{1,50}y){1,50}", "(z{1,50}y){1,50}"),
-     [("2", "too large"), ("5", "too large")]),
-    ("a name's key near one that exists", "- lst: a\n  terms: [x]\n- rul: r\n  match: { regex: x }\n  action: mask\n",
-     [("1:3", '"list"'), ("3:3", '"rule"')]),
-    ("a tag", "- list: !!python/object:os.system a\n  terms: !foo [x]\n" + USES_A, [("1:9", "tag"), ("2:10", "tag")]),
-]

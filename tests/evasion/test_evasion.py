@@ -8,6 +8,7 @@ The texts are generated, the same in every run, from Unicode's data and from wha
 from tables of the program. Thresholds are the project's promise: see the constants.
 """
 import argparse
+import random
 import sys
 import unicodedata
 import unittest
@@ -32,7 +33,7 @@ LISTS_A_RUN = 8
 BENIGN = ROOT / "config/rules/benign.txt"
 STARTER = ROOT / "config/rules/starter.yaml"
 
-PARTS = ("classes", "pairs", "limits", "starter", "every_folding")
+PARTS = ("classes", "literals", "pairs", "limits", "starter", "every_folding")
 options = argparse.Namespace(**dict.fromkeys(PARTS), misses=6)
 
 
@@ -213,6 +214,27 @@ class Recall(unittest.TestCase):
         self.assertGreaterEqual(recall, RECALL_OF_PAIRS)
 
 
+class Literals(unittest.TestCase):
+    def test_more_steps_lose_no_literal(self):
+        """A term that stands there as it is, between ordinary words, is found whatever else is on."""
+        only_if_asked(self, "literals")
+        rng = random.Random("literals")
+        benign = [suite.as_it_is(text).text for text in benign_texts()]
+        chinese = [text for text in benign if any("\u4e00" <= c < "\ua000" for c in text)]
+        texts = [rng.choice(chinese) + rng.choice(suite.TERMS["chinese"]) + rng.choice(chinese) for _ in range(3000)]
+        texts += [f"{rng.choice(benign)} {rng.choice(suite.TERMS['english'])} {rng.choice(benign)}" for _ in range(1500)]
+        texts += [rng.choice(chinese) + rng.choice(suite.TERMS["english"]) + rng.choice(chinese) for _ in range(1500)]
+        texts = [suite.as_it_is(text) for text in texts]
+        everything = tuple(dict.fromkeys(f for c in CLASSES.values() for f in c.folding))
+        found = [bool(v["hits"]) for v in try_lists([("all", BASE, suite.terms())], texts)]
+        self.assertGreater(sum(found), len(texts) * 0.95)
+        for folding in (everything, ("repeats", "pinyin"), ("repeats", "homophones"), ("separators", "leet", "censored")):
+            verdicts = try_lists([("all", BASE + folding, suite.terms())], texts)
+            lost = [text.text for text, was, v in zip(texts, found, verdicts) if was and not v["hits"]]
+            print(f"\nliterals in ordinary texts: {sum(found)}; with {', '.join(folding[:4])}...: {len(lost)} lost")
+            self.assertEqual(lost[:5], [])
+
+
 class FalsePositives(unittest.TestCase):
     def test_limits(self):
         only_if_asked(self, "limits")
@@ -270,6 +292,7 @@ def arguments():
     parser.add_argument("--class", dest="classes", action="append", default=[], choices=list(CLASSES), metavar="NAME",
                         help="only this class; may be repeated: " + ", ".join(CLASSES))
     parser.add_argument("--pairs", action="store_true", help="only the pairs")
+    parser.add_argument("--literals", action="store_true", help="only terms as they are, between ordinary words")
     parser.add_argument("--limits", action="store_true", help="only what the foldings must leave alone")
     parser.add_argument("--starter", action="store_true", help="only the starter rules over the benign texts")
     parser.add_argument("--every-folding", action="store_true", help="only the suite's terms over the benign texts")

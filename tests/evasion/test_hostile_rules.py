@@ -113,22 +113,6 @@ class Files(Hostile):
         self.assertIn("rules.yaml:2:3", words)
         self.assertIn("other.yaml:2:3", words)
 
-    def test_known_faults_stay_known(self):
-        """Each of these must fail; one that no longer does has been mended and belongs among the others."""
-        for name, content, expected in files.KNOWN:
-            with self.subTest(file=name):
-                with self.assertRaises(AssertionError, msg="this has been mended: move its row out of KNOWN"):
-                    self.check_alone(content, expected)
-
-    def check_alone(self, content, expected):
-        self.write(content)
-        done = execute("check", str(self.path))
-        words = self.ends_well(done)
-        if expected == files.FINE:
-            self.assertEqual(done.returncode, 0, words[-2000:])
-        else:
-            self.names(words, expected)
-
 
 class Scanning(Hostile):
     """Expressions that were taken meet texts made for them."""

@@ -138,6 +138,23 @@ static size_t spelled_on(const struct candidate *c, bool blanks)
     return count;
 }
 
+/* The s of "it's", "Mac's": a letter behind an apostrophe ends a word and begins none. */
+static bool begins_as_suffix(const struct candidate *c)
+{
+    static const char *const apostrophes[] = {"'", "\xE2\x80\x99"};
+    size_t start = c->units->items[c->first].start;
+
+    if (c->last - c->first < 2 || !c->units->items[c->first + 1].gap)
+        return false;
+    for (size_t i = 0; i < sizeof(apostrophes) / sizeof(*apostrophes); i++) {
+        size_t len = strlen(apostrophes[i]);
+
+        if (start > len && memcmp(c->text.data + start - len, apostrophes[i], len) == 0)
+            return word_class_before(c->text, start - len) & WORD_PART;
+    }
+    return false;
+}
+
 static bool proves_edges(const struct candidate *c)
 {
     enum term_boundary boundary = (enum term_boundary)c->term->boundary;
@@ -154,7 +171,7 @@ static bool proves_edges(const struct candidate *c)
         boundary = BOUNDARY_SCRIPT;
     if (boundary == BOUNDARY_ANY)
         return true;
-    if (!stands_alone(c, boundary))
+    if (!stands_alone(c, boundary) || begins_as_suffix(c))
         return false;
     for (size_t i = c->first + 1; i < c->last && spelled; i++) {
         gaps |= items[i].gap;
@@ -295,8 +312,14 @@ static bool proves_all(const struct candidate *c)
 
 /* Candidates ------------------------------------------------------------------------------------------- */
 
-/* A run at the edge of a match may span a gap and belong to two words: "this shit". Then the match may begin behind any
- * gap in its first run, and end before any in its last. */
+/* A run at the edge of a match may belong to two words: over a gap, as in "this shit", or because two characters that are
+ * read meet in the same letter, as those of xin and ni do. The match may begin, and end, where they part. */
+static bool parts(const struct unit *items, size_t i)
+{
+    return items[i].gap ||
+           ((items[i].edges & UNIT_FIRST) && (items[i].kind == UNIT_HAN || items[i - 1].kind == UNIT_HAN));
+}
+
 bool proof_holds(const struct folding *f, const struct term_proof *term, const struct folded *base,
                  const struct units *units, size_t start, size_t end, size_t *first, size_t *last)
 {
@@ -321,13 +344,13 @@ bool proof_holds(const struct folding *f, const struct term_proof *term, const s
             }
             do
                 to--;
-            while (to > tail && !items[to].gap);
+            while (to > tail && !parts(items, to));
             if (to == tail)
                 break;
         }
         do
             from++;
-        while (from < stop && items[from].at == items[begin].at && !items[from].gap);
+        while (from < stop && items[from].at == items[begin].at && !parts(items, from));
         if (from == stop || items[from].at != items[begin].at)
             break;
     }

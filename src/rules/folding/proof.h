@@ -4,18 +4,25 @@
  * what its syllables are. So a folded term found in a folded text is a candidate only, and has to prove on the units of
  * the message (folding.h) that it is the term, evaded, and not another word:
  *
- *   edges      It begins and ends where characters of the message do, and, as the list's boundary wants, where words
- * do; judged on the characters of the base text before and after it. A term spelled letter by letter must not go on so
- * ("c.l.a.s.s"). repeats    Every unit is repeated at least as often as in the term; a digit exactly as often. leet A
- * digit or a sign may stand for a letter, if another letter of the term is really one. A letter stands for a digit of
- * the term only where they look alike (o, l, i); a term of digits needs one. gaps       Blanks part words: where blanks
- * or ordinary punctuation with blanks stand between two pieces of a term, one of the two is a single letter, or both
- * sides are written without spaces, or it is the term's own gap. Other noise may stand anywhere. readings   A Han
- * character of the message is one syllable of the term, not a part of one nor of two. It may be another character only
- * with "homophones", letters may stand for it only with "pinyin". A term of one Han character is never matched by its
- * reading alone. What is written in letters only stands as a word of its own, and so do initials,
- *              for which no digit or sign stands. messages   A match
- * that spans messages takes whole ones, but for noise, unless it is written without spaces.
+ * Edges: it begins and ends where characters of the message do and, as the list's boundary wants, where words do;
+ * judged on the characters of the base text before and after it. A term spelled letter by letter must not go on
+ * ("c.l.a.s.s").
+ *
+ * Repeats: every unit is repeated at least as often as in the term; a digit exactly as often.
+ *
+ * Leet: a digit or a sign may stand for a letter, if another letter of the term is really one. A letter stands for a
+ * digit of the term only where they look alike (o, l, i); a term of digits needs one.
+ *
+ * Gaps: blanks part words. Where blanks, or ordinary punctuation with blanks, stand between two pieces of a term, one
+ * of the two is a single letter, or both sides are written without spaces, or it is the term's own gap. Other noise may
+ * stand anywhere.
+ *
+ * Readings: a Han character of the message is one syllable of the term, not a part of one nor of two. It may be another
+ * character only with "homophones", letters may stand for it only with "pinyin". A term of one Han character is never
+ * matched by its reading alone. What is written in letters only stands as a word of its own, and so do initials, for
+ * which no digit or sign stands.
+ *
+ * Messages: a match that spans messages takes whole ones, but for noise, unless it is written without spaces.
  *
  * A proof allocates nothing; it takes time in proportion to the length of the match. */
 #ifndef CHATSLUICE_RULES_FOLDING_PROOF_H

@@ -312,6 +312,28 @@ static const struct key admins_keys[] = {
     {"admins", document_admins},
 };
 
+/* An entry of no kind: a key that is nearly one of a kind, or what kinds there are. */
+static void refuse_item(struct reader *r, const struct yaml_node *item)
+{
+    const char *names[sizeof(entry_kinds) / sizeof(*entry_kinds) + 1] = {"admins"};
+    const size_t count = sizeof(names) / sizeof(*names);
+
+    for (size_t k = 1; k < count; k++)
+        names[k] = entry_kinds[k - 1].name;
+    for (size_t i = 0; item->kind == YAML_MAP && i < item->count; i++) {
+        const char *meant = faults_suggest(item->keys[i]->text.data, names, count);
+
+        if (meant) {
+            reader_fault(r, item->keys[i], "there is no entry \"%.*s\"; did you mean \"%s\"?",
+                         (int)item->keys[i]->text.len, item->keys[i]->text.data, meant);
+            return;
+        }
+    }
+    reader_fault(r, item,
+                 "an entry begins with \"rule: NAME\", \"list: NAME\", \"table: NAME\", \"scorecard: NAME\" or "
+                 "\"admins: [..]\"");
+}
+
 static void read_item(struct reader *r, const struct yaml_node *item)
 {
     if (yaml_get(item, "admins")) {
@@ -323,9 +345,7 @@ static void read_item(struct reader *r, const struct yaml_node *item)
             read_entry(r, item, &entry_kinds[k]);
             return;
         }
-    reader_fault(r, item,
-                 "an entry begins with \"rule: NAME\", \"list: NAME\", \"table: NAME\", \"scorecard: NAME\" or "
-                 "\"admins: [..]\"");
+    refuse_item(r, item);
 }
 
 static bool is_document(const struct yaml_node *root)

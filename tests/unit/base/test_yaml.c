@@ -146,7 +146,7 @@ static void test_refusals(void **state)
         {"a: \"\\0\"\n", "f:1:4: a text must be UTF-8 without U+0000"},
         {"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", "f:1:33: nested too deeply"},
         {"a: [1\n", "f:2:1: did not find expected ',' or ']'"},
-        {"a: \xFF\n", "f: byte 3: invalid leading UTF-8 octet"},
+        {"a: \xFF\n", "f:1:4: invalid leading UTF-8 octet; save the file as UTF-8, without it"},
     };
 
     (void)state;
