@@ -263,8 +263,9 @@ const struct config_setting config_settings[CONFIG_SETTINGS] = {
      .initial = "0",
      .min = 0,
      .max = 1000,
-     .help = "An instance that blocks this many times more of its Before messages than under the revision before, and\n"
-             "two percent of all more, within rollback_window rolls a new revision back by itself. 0: off."},
+     .help =
+         "An instance whose rules act on this many times more of its Before messages than under the revision before,\n"
+         "and on two percent of all more, within rollback_window rolls a new revision back by itself. 0: off."},
     {.section = "rules",
      .key = "rollback_window",
      .type = SETTING_DURATION,

@@ -294,7 +294,7 @@ static int report(struct evading *e)
         buf_add_text(&out, "folding: ");
         add_steps(&out, e->folding.steps, "");
         buf_addf(&out, "%s\n%s", e->folding.steps == FOLD_NONE ? "none" : "",
-                 found ? "" : "the term itself, as it is, is not found by these rules\n");
+                 found ? "" : "the term itself, as it is, is not found by these rules; add it to a list first\n");
     }
     run_classes(e, &out);
     if (e->json) {

@@ -290,30 +290,35 @@ static void recall_words(struct history *h, const struct message *message, uint6
     pthread_mutex_unlock(lock_of(h, key));
 }
 
+/* The end of a text, as much of it as may be kept: where a word begins that goes on in the next message. */
+static struct span end_of(struct span text)
+{
+    size_t from = text.len > HISTORY_EARLIER_BYTES - 1 ? text.len - (HISTORY_EARLIER_BYTES - 1) : 0;
+
+    while (from < text.len && ((unsigned char)text.data[from] & 0xC0) == 0x80)
+        from++;
+    return (struct span){text.data + from, text.len - from};
+}
+
 static void remember_words(struct history *h, const struct message *message, uint64_t sdkappid, int64_t now_ms)
 {
-    size_t len = message->text.len;
+    struct span end = end_of(message->text);
     struct words *w;
     uint64_t key;
+    size_t used;
 
-    if (!len || !words_key(h, message, sdkappid, &key))
+    if (!end.len || !words_key(h, message, sdkappid, &key))
         return;
     pthread_mutex_lock(lock_of(h, key));
     w = cell_locked(&h->words, key, now_ms, true);
     drop_old(w, now_ms);
-    if (len + 1 > HISTORY_EARLIER_BYTES) {
-        drop_oldest(w, w->count);
-    } else {
-        size_t used;
-
-        while (w->count == HISTORY_EARLIER_MESSAGES || words_len(w) + len + 1 > HISTORY_EARLIER_BYTES)
-            drop_oldest(w, 1);
-        used = words_len(w);
-        memcpy(w->text + used, message->text.data, len);
-        w->text[used + len] = MESSAGE_END;
-        w->lens[w->count] = (uint8_t)(len + 1);
-        w->at_ms[w->count++] = now_ms;
-    }
+    while (w->count == HISTORY_EARLIER_MESSAGES || words_len(w) + end.len + 1 > HISTORY_EARLIER_BYTES)
+        drop_oldest(w, 1);
+    used = words_len(w);
+    memcpy(w->text + used, end.data, end.len);
+    w->text[used + end.len] = MESSAGE_END;
+    w->lens[w->count] = (uint8_t)(end.len + 1);
+    w->at_ms[w->count++] = now_ms;
     pthread_mutex_unlock(lock_of(h, key));
 }
 

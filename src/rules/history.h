@@ -30,7 +30,7 @@ struct history;
 
 enum {
     HISTORY_MAX_METERS = 16,       /* of one rule set; more are refused when it is compiled */
-    HISTORY_EARLIER_BYTES = 96,    /* of `earlier` */
+    HISTORY_EARLIER_BYTES = 96,    /* of `earlier`: of a longer message its end */
     HISTORY_EARLIER_MESSAGES = 16, /* that make it up */
     HISTORY_EARLIER_MS = 60 * 1000,
     HISTORY_LEAST_BYTES = 1024 * 1024,

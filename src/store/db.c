@@ -168,6 +168,14 @@ static void add_primary(struct buf *out, const char *message, bool quotes_values
     }
 }
 
+/* What to do about it, where that is plain: a table or schema that is missing was not made yet. */
+static const char *advice_for(const char *sqlstate)
+{
+    bool unmade = sqlstate && (strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "3F000") == 0);
+
+    return unmade ? "; run `chatsluice migrate`" : "";
+}
+
 /* Fills *err from a result that is an error, or NULL; what names the step. */
 static int fail(struct db *db, const PGresult *pg, const char *what, struct err *err)
 {
@@ -184,9 +192,9 @@ static int fail(struct db *db, const PGresult *pg, const char *what, struct err 
         add_primary(&words, primary, strncmp(sqlstate, "22", 2) == 0);
     else
         add_scrubbed(&words, PQerrorMessage(db->conn), NULL);
-    r = err_set(err, db->lost ? ERR_LOST : ERR_FAILED, "%s: %s%s%s%s%s%s", what,
+    r = err_set(err, db->lost ? ERR_LOST : ERR_FAILED, "%s: %s%s%s%s%s%s%s", what,
                 db->lost ? "connection to PostgreSQL lost: " : "", severity ? severity : "", severity ? ": " : "",
-                buf_text(&words), sqlstate ? ", SQLSTATE " : "", sqlstate ? sqlstate : "");
+                buf_text(&words), sqlstate ? ", SQLSTATE " : "", sqlstate ? sqlstate : "", advice_for(sqlstate));
     if (err && sqlstate)
         snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", sqlstate);
     buf_release(&words);

@@ -45,7 +45,8 @@ static struct rule_counts_seen counts_now(void)
 {
     return (struct rule_counts_seen){
         .messages = (uint64_t)metric_value(METRIC_WEBHOOKS_BEFORE),
-        .blocked = (uint64_t)(metric_value(METRIC_VERDICTS_REJECT) + metric_value(METRIC_VERDICTS_DISCARD))};
+        .hit = (uint64_t)(metric_value(METRIC_VERDICTS_MASK) + metric_value(METRIC_VERDICTS_REPLACE) +
+                          metric_value(METRIC_VERDICTS_REJECT) + metric_value(METRIC_VERDICTS_DISCARD))};
 }
 
 /* Taking a revision ----------------------------------------------------------------------------------------------- */
@@ -146,13 +147,13 @@ out:
 
 static double percent(struct rule_counts_seen counts)
 {
-    return counts.messages > 0 ? 100.0 * (double)counts.blocked / (double)counts.messages : 0;
+    return counts.messages > 0 ? 100.0 * (double)counts.hit / (double)counts.messages : 0;
 }
 
 static void note_of(char *out, size_t size, const struct rule_source *s, const struct rule_jump *jump)
 {
     snprintf(out, size,
-             "hit rate jumped under revision %" PRIu64 ": %.1f %% of %" PRIu64 " messages blocked, %.1f %% of %" PRIu64
+             "hit rate jumped under revision %" PRIu64 ": %.1f %% of %" PRIu64 " messages hit, %.1f %% of %" PRIu64
              " before; seen by instance %s",
              jump->revision, percent(jump->after), jump->after.messages, percent(jump->before), jump->before.messages,
              s->instance_id);

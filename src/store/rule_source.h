@@ -3,8 +3,8 @@
  * row of this process in table instance fresh. A revision that does not compile leaves the running set and is
  * acknowledged with its error.
  *
- * With a rollback_factor it also watches the share of messages this process blocks: when that jumps under a new
- * revision, it rolls back, once for all instances (rollback.h).
+ * With a rollback_factor it also watches the share of messages of this process that rules act on: when that jumps under
+ * a new revision, it rolls back, once for all instances (rollback.h).
  *
  * Rhythm: one look each poll_interval_ms, the row in instance every five seconds. Without the database the set in the
  * slot stays in force and the thread tries again, growing to 5 s, with jitter. Options are copied. */

@@ -2,7 +2,7 @@
 
 static struct rule_counts_seen since(struct rule_counts_seen start, struct rule_counts_seen now)
 {
-    return (struct rule_counts_seen){now.messages - start.messages, now.blocked - start.blocked};
+    return (struct rule_counts_seen){now.messages - start.messages, now.hit - start.hit};
 }
 
 void rule_watch_taken(struct rule_watch *w, uint64_t revision, uint64_t ran, struct rule_counts_seen now,
@@ -23,7 +23,7 @@ void rule_watch_end(struct rule_watch *w)
  * have room for a thousand million messages each. */
 static bool is_jump(uint64_t factor, struct rule_counts_seen old, struct rule_counts_seen new)
 {
-    uint64_t new_share = new.blocked *old.messages, old_share = old.blocked *new.messages;
+    uint64_t new_share = new.hit *old.messages, old_share = old.hit *new.messages;
 
     return new_share > factor * old_share &&
            (new_share - old_share) >= new.messages *old.messages / 100 * RULE_WATCH_POINTS;

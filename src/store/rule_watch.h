@@ -1,5 +1,5 @@
-/* rule_watch.h - has the share of blocked messages jumped since a revision was taken? Arithmetic alone: whoever owns it
- * brings counts and clock, so there is one thread for each. */
+/* rule_watch.h - has the share of messages that rules hit jumped since a revision was taken? Arithmetic alone: whoever
+ * owns it brings counts and clock, so there is one thread for each. */
 #ifndef CHATSLUICE_STORE_RULE_WATCH_H
 #define CHATSLUICE_STORE_RULE_WATCH_H
 
@@ -13,7 +13,7 @@ enum {
 
 struct rule_counts_seen { /* of this process so far */
     uint64_t messages;    /* Before webhooks */
-    uint64_t blocked;     /* of those rejected or discarded */
+    uint64_t hit;         /* of those masked, replaced, rejected or discarded */
 };
 
 struct rule_watch {

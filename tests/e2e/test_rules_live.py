@@ -169,7 +169,7 @@ class RulesLive(EndToEnd):
                          [(4, "automatic rollback", "chatsluice", "published"),
                           (3, "publish", history[1]["author"], "rolled back")])
         self.assertEqual((history[0]["restores"], history[0]["checksum"], history[1]["rolled_back_by"]), (2, good, 4))
-        self.assertRegex(history[0]["note"], r"hit rate jumped under revision 3: 100.0 % of \d+ messages blocked, "
+        self.assertRegex(history[0]["note"], r"hit rate jumped under revision 3: 100.0 % of \d+ messages hit, "
                                              r"1.7 % of 300 before; seen by instance ")
         self.assertEqual(sum(s.metrics()["chatsluice_rule_rollbacks_total"] for s in services), 1)
         self.assertEqual(sum(len(s.events("rule revision rolled back by itself")) for s in services), 1)

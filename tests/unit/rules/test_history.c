@@ -199,7 +199,8 @@ static void earlier_words_are_whole_and_recent(void **state)
         {60800, "ann", "r1",
          "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345",
          ACTION_ALLOW, "twelve bytes\x1f"},
-        {60900, "ann", "r1", "end", ACTION_ALLOW, ""},
+        {60900, "ann", "r1", "end", ACTION_ALLOW, /* the end of what does not fit, whole characters */
+         "12345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345\x1f"},
     };
 
     (void)state;

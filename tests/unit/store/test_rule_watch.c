@@ -37,10 +37,10 @@ static void a_jump_is_a_factor_and_two_points(void **state)
         struct rule_watch w = {.factor = cases[i].factor, .window_us = 60 * second_us, .start = start};
         struct rule_jump jump;
         now.messages += cases[i].before.messages;
-        now.blocked += cases[i].before.blocked;
+        now.hit += cases[i].before.hit;
         rule_watch_taken(&w, 8, 7, now, 0);
         now.messages += cases[i].after.messages;
-        now.blocked += cases[i].after.blocked;
+        now.hit += cases[i].after.hit;
         if (rule_watch_jumped(&w, now, 60 * second_us, &jump) != cases[i].jumped)
             fail_msg("case %zu", i);
         if (!cases[i].jumped)
