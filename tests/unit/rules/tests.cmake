@@ -19,7 +19,7 @@ chatsluice_unit_test(rules ruleset)
 chatsluice_unit_test(rules scope)
 chatsluice_unit_test(rules scorecard)
 
-# The JSON Schema that editors use, held against the reader.
+# The JSON Schema that editors use, held against the reader; by Debian's Python, for which scripts/setup got the modules.
 add_test(NAME unit.rules.schema
-  COMMAND python3 ${CMAKE_CURRENT_SOURCE_DIR}/unit/rules/schema.py $<TARGET_FILE:chatsluice> ${CMAKE_SOURCE_DIR})
+  COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/unit/rules/schema.py $<TARGET_FILE:chatsluice> ${CMAKE_SOURCE_DIR})
 set_tests_properties(unit.rules.schema PROPERTIES LABELS unit TIMEOUT 120)
