@@ -1,5 +1,6 @@
 #include "base/faults.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,7 +53,7 @@ static size_t edit_distance(const char *a, const char *b)
     size_t len = strlen(b);
 
     if (strlen(a) > SUGGEST_MAX || len > SUGGEST_MAX)
-        return SUGGEST_MAX;
+        return SIZE_MAX;
     for (size_t j = 0; j <= len; j++)
         row[j] = j;
     for (size_t i = 1; a[i - 1]; i++) {

@@ -103,7 +103,10 @@ class Files(Hostile):
 
     def test_the_count_of_faults_is_told(self):
         self.write("".join(f"- rule: r{i}\n  match: {{ regex: x }}\n  action: msk\n" for i in range(1000)))
-        self.assertIn("1000 faults", self.ends_well(execute("check", str(self.path))))
+        words = self.ends_well(execute("check", str(self.path)))
+        self.assertIn("1000 faults", words)
+        self.assertIn("and 800 more", words)
+        self.assertIn("and 800 more", self.ends_well(execute("rules", "try", "--rules", str(self.path))))
 
     def test_several_files_are_all_looked_at(self):
         self.write("- list: a\n  term: [x]\n")

@@ -174,6 +174,7 @@ static void test_missing_and_long_files(void **state)
 static void test_faults(void **state)
 {
     static const char *const keys[] = {"listen", "path", "threads"};
+    char endless[300] = "";
     struct faults faults = FAULTS_INIT;
 
     (void)state;
@@ -187,6 +188,8 @@ static void test_faults(void **state)
     assert_string_equal(faults_suggest("lisen", keys, 3), "listen");
     assert_string_equal(faults_suggest("treads", keys, 3), "threads");
     assert_null(faults_suggest("certificate", keys, 3));
+    memset(endless, 'k', sizeof(endless) - 1);
+    assert_null(faults_suggest(endless, keys, 3));
 }
 
 int main(void)
