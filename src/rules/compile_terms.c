@@ -422,6 +422,7 @@ static void bound_repeats(struct compiler *c)
                 "repeats",
                 MATCHER_MAX_ALL_REPEATS);
         refuse_leaf(c, i, &err);
+        refuse_others(c, i);
         return;
     }
 }

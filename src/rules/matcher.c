@@ -40,6 +40,7 @@ static const struct {
     {"Pattern matches empty buffer", "make at least one character required, for example + in place of *"},
     {"Bounded repeat is too large", "use a smaller repeat"},
     {"Pattern is too large", "shorten it, use smaller repeats or split it into several"},
+    {"Pattern too large", "shorten it, use smaller repeats or split it into several"},
     {"Expression is not valid UTF-8", "save the file as UTF-8"},
     {"\\b unsupported in UCP mode", "leave out (*UCP)"},
 };

@@ -119,6 +119,10 @@ EXPRESSIONS = [
     ("every expression that is too large", regex("(x{1,50}y){1,50}", "(z{1,50}y){1,50}"),
      [("2", "repeats add up"), ("5", "repeats add up")]),
     ("branches in a row, twice", regex("(a|b|ab)*c" * 200, "(a|c|ac)*d" * 200), [("2", "too large"), ("5", "too large")]),
+    ("too large, behind another fault", regex("(?=a)b", "(a|b|ab)*c" * 200, "(a|c|ac)*d" * 200),
+     [("2", "look-ahead"), ("5", "too large"), ("8", "too large")]),
+    ("too large, behind too many", regex("(a|b|ab)*c" * 200, *(f"({c}{{1,30}}y){{1,30}}" for c in "abcdefghijklmnopqrstuvwxyz")),
+     [("2", "too large"), (None, "all expressions")]),
     ("many that are nearly too large", regex(*(f"({c}{{1,30}}y){{1,30}}{d}" for c in "abcdefgh" for d in "ijklmno")),
      [("83", "all expressions")]),
     ("slow elsewhere, not here", regex("(a+)+$", "([a-z]+)*1", "(a|a)*b", "(x+x+)+y"), FINE),
@@ -141,5 +145,3 @@ SIZES = [
 
 # Many seconds each, minutes with a sanitizer: one command, and only in the release build.
 SLOW = {"a legal list of 10 MB", "a legal Chinese list of 10 MB"}
-
-# What the program is known to get wrong; each becomes an ordinary row above with the fix.

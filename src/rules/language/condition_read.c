@@ -54,8 +54,12 @@ static void condition_regex(struct reader *r, const struct yaml_node *node, void
     struct err err;
 
     c->text = read_text(r, node, "the expression", MATCHER_MAX_EXPRESSION);
-    if (c->text && !r->doc->trusted && matcher_check_expression(c->text, &err) < 0)
+    if (!c->text || r->doc->trusted)
+        return;
+    if (matcher_check_expression(c->text, &err) < 0)
         reader_fault(r, node, "the expression cannot be used: %s", err.text);
+    else if (r->expression_count < READER_TRY_MOST)
+        r->expressions[r->expression_count++] = node;
 }
 
 static void condition_folding(struct reader *r, const struct yaml_node *node, void *into)

@@ -1,5 +1,6 @@
 /* Reads rule files and the documents of revisions: the entries, and of them the rules. */
 #include "rules/language/rule_reader.h"
+#include "rules/matcher.h"
 
 enum {
     RULE_FILE_MAX = 64 * 1024 * 1024,
@@ -370,6 +371,16 @@ static void read_root(struct reader *r, const struct yaml_node *root)
         read_item(r, root->items[i]);
 }
 
+/* Rules with faults are not compiled, so an expression that is too large would show only when they are mended. */
+static void try_expressions(struct reader *r)
+{
+    struct err err;
+
+    for (size_t i = 0; i < r->expression_count; i++)
+        if (matcher_try_expression(r->expressions[i]->text.data, &err) < 0)
+            reader_fault(r, r->expressions[i], "the expression cannot be used: %s", err.text);
+}
+
 static int read_tree(struct rule_document *doc, struct yaml_tree *tree, struct faults *faults)
 {
     struct reader r = {
@@ -382,6 +393,8 @@ static int read_tree(struct rule_document *doc, struct yaml_tree *tree, struct f
 
     if (r.source && yaml_tree_root(tree))
         read_root(&r, yaml_tree_root(tree));
+    if (faults->count != before)
+        try_expressions(&r);
     if (doc->arena.failed)
         faults_add(faults, yaml_tree_source(tree), 0, 0, "out of memory");
     folded_release(&r.folded);

@@ -24,6 +24,8 @@ enum {
     RULE_MAX_KEYS = 24,   /* of one map */
 };
 
+enum { READER_TRY_MOST = 32 };
+
 struct reader {
     struct rule_document *doc;
     struct arena *arena;
@@ -31,6 +33,9 @@ struct reader {
     struct faults *faults;
     const char *kind, *name; /* of the entry being read: rule "x"; NULL outside of entries */
     struct folded folded;    /* scratch, to see what a term folds to */
+    /* The first expressions without a fault: vectorscan compiles them only when the file has none. */
+    const struct yaml_node *expressions[READER_TRY_MOST];
+    size_t expression_count;
 };
 
 /* Both say where, and in which entry when the words do not already name it. */
