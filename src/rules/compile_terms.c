@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-    TRY_OTHERS_S = 10,            /* looking for further expressions that vectorscan refuses */
+    TRY_OTHERS_S = 3,             /* looking for further expressions that vectorscan refuses */
     MAX_FOLDINGS_WITH_UNITS = 16, /* each costs its table and one more pass over a text */
 };
 
@@ -406,7 +406,7 @@ static void compile_matcher(struct compiler *c, struct set_folding *own, const s
 }
 
 /* Each expression is bounded when it is read; all of them together are bounded here. */
-static void bound_repeats(struct compiler *c)
+static void bound_expressions(struct compiler *c)
 {
     unsigned long long sum = 0;
     struct err err;
@@ -414,13 +414,13 @@ static void bound_repeats(struct compiler *c)
     for (size_t i = 0; i < c->set->leaf_count; i++) {
         if (!c->set->leaves[i].expression)
             continue;
-        sum += matcher_repeats(c->set->leaves[i].expression);
-        if (sum <= MATCHER_MAX_ALL_REPEATS)
+        sum += matcher_weight(c->set->leaves[i].expression);
+        if (sum <= MATCHER_MAX_ALL_WEIGHTS)
             continue;
         err_set(&err, ERR_USAGE,
-                "with it the repeats of all expressions add up to more than %d; use + or smaller "
-                "repeats",
-                MATCHER_MAX_ALL_REPEATS);
+                "with it the repeats, repeated groups and properties of all expressions weigh more than %d together; "
+                "use + or smaller repeats",
+                MATCHER_MAX_ALL_WEIGHTS);
         refuse_leaf(c, i, &err);
         refuse_others(c, i);
         return;
@@ -482,7 +482,7 @@ void compile_foldings(struct compiler *c, const char *cache_directory)
                    "the lists and expressions ask for %zu different foldings beyond case and invisible; at most %d are "
                    "possible: give lists the same folding where you can",
                    with_units, MAX_FOLDINGS_WITH_UNITS);
-    bound_repeats(c);
+    bound_expressions(c);
     for (uint32_t i = 0; i < c->set->folding_count && c->faults->count == before && !c->arena->failed; i++)
         compile_folding(c, i, cache_directory);
 }

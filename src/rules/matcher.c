@@ -60,7 +60,8 @@ static int refusal(struct err *err, const char *message)
 
 /* What vectorscan unrolls: each repeat {n}, {n,} or {n,m} taken with its upper bound as often as what it repeats has
  * characters, repeats within it included. Beyond a thousand it works for many seconds before it gives up; a property
- * such as \p{L} is a big machine of its own. Written for any text, also for what is no expression. */
+ * such as \p{L} is a big machine of its own, and groups that are repeated make work with the cube of their number,
+ * as every one may be followed by every other. Written for any text, also for what is no expression. */
 enum { PROPERTY_WEIGHT = 100, MAX_NESTING = 64 };
 
 struct unrolled {
@@ -69,6 +70,7 @@ struct unrolled {
     unsigned long long groups[MAX_NESTING]; /* characters in each open group */
     size_t depth;
     unsigned long long last; /* characters in what a repeat would repeat */
+    unsigned long long repeated_groups, properties;
 };
 
 enum { UNROLLED_MOST = 1000000000 };
@@ -97,6 +99,7 @@ static unsigned long long atom_weight(struct unrolled *u)
     }
     if (*u->at)
         u->at++;
+    u->properties += weight > 1;
     if (weight > 1 && !in_brackets && *u->at == '{') { /* its name: \p{Lu} */
         u->at += strcspn(u->at, "}");
         u->at += *u->at == '}';
@@ -132,8 +135,7 @@ static void add_characters(struct unrolled *u, unsigned long long characters)
         u->groups[u->depth] = UNROLLED_MOST;
 }
 
-/* What the repeats of an expression unroll to. */
-unsigned long long matcher_repeats(const char *text)
+static struct unrolled unroll(const char *text)
 {
     struct unrolled u = {.at = text};
 
@@ -148,6 +150,7 @@ unsigned long long matcher_repeats(const char *text)
 
             add_characters(&u, inside);
             u.at++;
+            u.repeated_groups += *u.at && strchr("*+?{", *u.at);
         } else if (*u.at == '{' && (bound = repeat_bound(&u)) > 0) {
             unsigned long long more = bound * (u.last ? u.last : 1);
 
@@ -162,20 +165,41 @@ unsigned long long matcher_repeats(const char *text)
             u.at++;
         }
     }
-    return u.sum;
+    return u;
+}
+
+/* Squares, so that many expressions with few of them are nothing. */
+unsigned long long matcher_weight(const char *text)
+{
+    struct unrolled u = unroll(text);
+
+    return u.sum + u.repeated_groups * u.repeated_groups / 2 + 8 * u.properties * u.properties;
+}
+
+static int check_bounds(const char *text, struct err *err)
+{
+    struct unrolled u = unroll(text);
+
+    if (u.sum > MATCHER_MAX_REPEATS)
+        return err_set(err, ERR_USAGE, "its repeats add up to %llu, more than %d; use + or smaller repeats", u.sum,
+                       MATCHER_MAX_REPEATS);
+    if (u.repeated_groups > MATCHER_MAX_GROUPS)
+        return err_set(err, ERR_USAGE, "it repeats %llu groups, more than %d; split it into several", u.repeated_groups,
+                       MATCHER_MAX_GROUPS);
+    if (u.properties > MATCHER_MAX_PROPERTIES)
+        return err_set(err, ERR_USAGE, "it has %llu properties such as \\p{L}, more than %d; split it into several",
+                       u.properties, MATCHER_MAX_PROPERTIES);
+    return 0;
 }
 
 int matcher_check_expression(const char *text, struct err *err)
 {
     hs_compile_error_t *error = NULL;
     hs_expr_info_t *info = NULL;
-    unsigned long long repeats = matcher_repeats(text);
-    int r = 0;
+    int r = check_bounds(text, err);
 
-    if (repeats > MATCHER_MAX_REPEATS)
-        return err_set(err, ERR_USAGE, "its repeats add up to %llu, more than %d; use + or smaller repeats", repeats,
-                       MATCHER_MAX_REPEATS);
-
+    if (r < 0)
+        return r;
     if (hs_expression_info(text, EXPRESSION_FLAGS, &info, &error) != HS_SUCCESS) {
         r = refusal(err, error && error->message ? error->message : "out of memory");
         hs_free_compile_error(error);

@@ -23,13 +23,16 @@ enum {
     MATCHER_MAX_TERM = 512,
     MATCHER_MAX_EXPRESSION = 4096,
     MATCHER_MAX_REPEATS = 1000,
-    MATCHER_MAX_ALL_REPEATS = 20000
+    MATCHER_MAX_GROUPS = 40, /* that are repeated */
+    MATCHER_MAX_PROPERTIES = 16,
+    MATCHER_MAX_ALL_WEIGHTS = 20000
 };
 
 /* 0 if text can be an expression; else ERR_USAGE with the reason and what to do instead. */
 int matcher_check_expression(const char *text, struct err *err);
-/* What the repeats of an expression unroll to; of all expressions of a set together MATCHER_MAX_ALL_REPEATS at most. */
-unsigned long long matcher_repeats(const char *text);
+/* What an expression costs to compile: what its repeats unroll to, and its repeated groups and properties. Of all
+ * expressions of a set together MATCHER_MAX_ALL_WEIGHTS at most. */
+unsigned long long matcher_weight(const char *text);
 /* The same as matcher_check_expression(), and that vectorscan can compile it: takes up to a second. */
 int matcher_try_expression(const char *text, struct err *err);
 

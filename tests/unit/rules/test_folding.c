@@ -429,6 +429,8 @@ static void what_cannot_be_is_refused(void **state)
 /* Repeats are counted as they unroll, so that nested ones do not keep the compiler busy. */
 static void expression_bombs_are_refused(void **state)
 {
+#define ten_groups      "(a*b)*(a*c)+(a*d)?(a*e)*(a*f)*(a*g)*(a*h)*(a*i)*(a*j)*(?:a*k){2}"
+#define four_properties "\\p{L}+\\P{Lu}+[\\p{N}x]\\pN"
     static const struct {
         const char *expression;
         bool refused;
@@ -444,7 +446,13 @@ static void expression_bombs_are_refused(void **state)
         {"[{]{2}", false},
         {"\\{9999\\}", false},
         {"(abc){999999999999}", true},
+        {ten_groups "z", false},
+        {ten_groups ten_groups ten_groups ten_groups "(\\w*a)*z", true},
+        {"\\p{L}x\\p{N}x[\\p{L}\\p{N}]+", false},
+        {four_properties four_properties four_properties four_properties "\\p{L}", true},
     };
+#undef ten_groups
+#undef four_properties
     struct err err;
 
     (void)state;
