@@ -132,7 +132,8 @@ static bool is_enforced(const struct compiled_rule *rule, const struct case_file
 {
     if (file->options->enforced && strcmp(file->options->enforced, rule->name) == 0)
         return true;
-    return rule->mode == MODE_ENFORCE && ((file->options->any_scope && rule->rollout > 0) || rollout_holds(rule, file->message));
+    return rule->mode == MODE_ENFORCE &&
+           ((file->options->any_scope && rule->rollout > 0) || rollout_holds(rule, file->message));
 }
 
 static void consider_rule(struct judge *j, const struct ruleset *set, uint32_t index, const struct case_file *file)
