@@ -22,7 +22,13 @@ struct config_app { /* one entry of `apps`; in the environment CHATSLUICE_APPS_1
     uint64_t sdkappid;
     char *token;          /* secret; NULL when not given */
     char *previous_token; /* secret; accepted beside token while the operator rotates it */
+    char *admin;          /* the administrator account of REST calls; NULL: "administrator" */
+    char *secret_key; /* secret; UserSigs and markers are made with it. NULL: nothing is sent for this application */
+    char *rest_api;   /* china, singapore, usa, jakarta, or a URL; not NULL when there is a secret_key */
 };
+
+/* How a corrected text goes back into the room (`protocol.md` section 9). */
+enum transport { TRANSPORT_SEND_TEXT_MSG, TRANSPORT_SEND_GROUP_MSG };
 
 struct config {
     struct {
@@ -63,6 +69,19 @@ struct config {
         uint64_t rollback_factor;                                                              /* 0: off */
         int64_t rollback_window_ms;
     } rules;
+    struct {
+        enum transport transport;
+        uint64_t connections;
+        int64_t timeout_ms; /* of one call */
+        int64_t poll_interval_ms;
+        int64_t time_to_live_ms;   /* of what rules ask for */
+        int64_t confirm_within_ms; /* how long an unknown outcome waits for the After webhook */
+        bool retry_unconfirmed;    /* then send again; else a person decides */
+        uint64_t attempts;
+        uint64_t room_per_minute;
+        uint64_t calls_a_second; /* of each REST command, over all instances */
+        char *ca_file;           /* NULL: the system's authorities */
+    } outbox;
     struct {
         enum log_format format;
         enum log_level level;

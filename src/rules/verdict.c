@@ -30,6 +30,8 @@ const char *decided_by_name(enum decided_by d)
         return "deadline";
     case DECIDED_OVERLOAD:
         return "overload";
+    case DECIDED_CORRECTION:
+        return "correction";
     }
     return "default";
 }

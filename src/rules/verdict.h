@@ -10,7 +10,7 @@ enum action { ACTION_ALLOW, ACTION_FLAG, ACTION_MASK, ACTION_REPLACE, ACTION_REJ
 const char *action_name(enum action a); /* "allow" ... as in rule files and in event.verdict */
 bool action_of(struct span name, enum action *out);
 
-enum decided_by { DECIDED_RULE, DECIDED_DEFAULT, DECIDED_DEADLINE, DECIDED_OVERLOAD };
+enum decided_by { DECIDED_RULE, DECIDED_DEFAULT, DECIDED_DEADLINE, DECIDED_OVERLOAD, DECIDED_CORRECTION };
 const char *decided_by_name(enum decided_by d);
 
 enum judged_field { FIELD_TEXT, FIELD_CLOUD_CUSTOM_DATA };

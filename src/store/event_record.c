@@ -195,7 +195,7 @@ int event_record_decode(struct span bytes, struct event_record *out, struct err 
         return err_set(err, ERR_INVALID, "event record: %zu bytes are too few", bytes.len);
     if (head[0] != VERSION)
         return err_set(err, ERR_INVALID, "event record: version %u is not known, only %u", head[0], VERSION);
-    if (head[1] > COMMAND_OTHER || head[2] >= ACTION_COUNT || head[3] > DECIDED_OVERLOAD)
+    if (head[1] > COMMAND_OTHER || head[2] >= ACTION_COUNT || head[3] > DECIDED_CORRECTION)
         return err_set(err, ERR_INVALID, "event record: command %u, action %u, decided by %u: not known", head[1],
                        head[2], head[3]);
     record.command = (enum command)head[1];

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "rules/verdict.h"
+#include "wire/marker.h"
 #include "wire/message.h"
 
 struct event_record {
@@ -23,12 +24,15 @@ struct event_record {
     enum decided_by decided_by;
     int error_code;
     uint64_t revision;
-    uint32_t judge_us;           /* from the head of the request to the verdict */
-    struct span rule;            /* deciding rule, data NULL by default */
-    struct span hits_json;       /* data NULL when there are none */
-    struct span becomes;         /* rewritten text, data NULL when not rewritten */
-    struct span follow_ups_json; /* data NULL when there are none */
-    struct span body;            /* as received, byte for byte */
+    uint32_t judge_us;     /* from the head of the request to the verdict */
+    struct span rule;      /* deciding rule, data NULL by default */
+    struct span hits_json; /* data NULL when there are none */
+    struct span becomes;   /* rewritten text, also of a message that is to be resent; data NULL: there is none */
+    struct span becomes_custom_data; /* the same of CloudCustomData */
+    struct span follow_ups_json;     /* data NULL when there are none */
+    struct span correction_id;       /* of a true marker: the outbox row; data NULL: none */
+    enum marker_use marker;
+    struct span body; /* as received, byte for byte */
     /* What callback_parse() made of body; parsed may be false, then the loader parses. Kept for COMMAND_BEFORE and
      * COMMAND_AFTER alone. Decoding gives all but pieces, elements (only their count) and what those two commands do
      * not have: error_info, error_code, recalled_seqs; msg_priority and online_only are not kept. */

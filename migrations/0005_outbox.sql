@@ -1,0 +1,443 @@
+-- Outbox: what is to be done through the platform's REST API, and what came of it. At most once, never in a loop.
+--
+-- Rows are written in the transaction that stores their cause: by the loader for a rule's follow-ups, by the functions of
+-- schema moderation for people. The sender (src/outbox) claims them, calls, and reports events; what an event makes of a
+-- row stands in chatsluice.outbox_move and nowhere else.
+
+ALTER TABLE chatsluice.event
+    ADD COLUMN correction_id uuid, -- the outbox row this message carries out, by its marker
+    ADD COLUMN marker text CHECK (marker IN ('accepted', 'used', 'late', 'copied', 'forged')),
+    ADD COLUMN rewritten_custom_data text, -- CloudCustomData of the corrected message, when a rule rewrote it
+    DROP CONSTRAINT event_decided_by_check,
+    ADD CONSTRAINT event_decided_by_check
+        CHECK (decided_by IN ('rule', 'default', 'deadline', 'overload', 'correction'));
+
+-- States and how one becomes another ---------------------------------------------------------------------------------
+
+CREATE TABLE chatsluice.outbox_state (
+    state text PRIMARY KEY,
+    final boolean NOT NULL,
+    meaning text NOT NULL
+);
+INSERT INTO chatsluice.outbox_state VALUES
+    ('held',      false, 'its original is still in the room: it goes out once that is recalled'),
+    ('queued',    false, 'goes out as soon as due_at and the rate allow'),
+    ('sending',   false, 'an instance calls the API, or did when it died'),
+    ('waiting',   false, 'the call got no answer: the After webhook with its marker will tell'),
+    ('uncertain', false, 'nothing told whether it was done: a person decides (moderation.settle)'),
+    ('done',      true,  'carried out'),
+    ('failed',    true,  'refused for good: error_code, error_info and request_id say why'),
+    ('expired',   true,  'could not be carried out while it still made sense'),
+    ('cancelled', true,  'not wanted any more, or there was nothing to do');
+
+CREATE TABLE chatsluice.outbox_move (
+    from_state text NOT NULL REFERENCES chatsluice.outbox_state,
+    event      text NOT NULL,
+    to_state   text NOT NULL REFERENCES chatsluice.outbox_state,
+    reason     text NOT NULL,
+    PRIMARY KEY (from_state, event)
+);
+INSERT INTO chatsluice.outbox_move VALUES
+    ('held',      'recalled',        'queued',    'the original was recalled'),
+    ('held',      'recall_failed',   'cancelled', 'the original could not be recalled'),
+    ('held',      'too_old',         'expired',   'the original was not recalled in time'),
+    ('held',      'cancel',          'cancelled', 'cancelled by a person'),
+
+    ('queued',    'claim',           'sending',   'an instance took it'),
+    ('queued',    'seen',            'done',      'its After webhook came'),
+    ('queued',    'too_old',         'expired',   'older than its time to live'),
+    ('queued',    'room_gone',       'failed',    'the room is gone'),
+    ('queued',    'cancel',          'cancelled', 'cancelled by a person'),
+
+    ('sending',   'accepted',        'done',      'the platform took it'),
+    ('sending',   'unconfirmed',     'waiting',   'the platform took it and named no message'),
+    ('sending',   'not_sent',        'queued',    'no connection: nothing left this machine'),
+    ('sending',   'busy',            'queued',    'refused for now'),
+    ('sending',   'dropped',         'queued',    'accepted but not delivered (MsgDropReason)'),
+    ('sending',   'stopped',         'queued',    'the breaker of the application is open'),
+    ('sending',   'renewed',         'queued',    'the signature had expired'),
+    ('sending',   'repeat',          'queued',    'no answer: doing it twice does no harm'),
+    ('sending',   'no_answer',       'waiting',   'no answer: it may have been done'),
+    ('sending',   'lapsed',          'waiting',   'the instance that sent it is gone: it may have been done'),
+    ('sending',   'lapsed_harmless', 'queued',    'the instance that sent it is gone: doing it twice does no harm'),
+    ('sending',   'refused',         'failed',    'refused by the platform'),
+    ('sending',   'exhausted',       'failed',    'refused as often as it may be tried'),
+    ('sending',   'impossible',      'failed',    'cannot be sent as it is'),
+
+    ('waiting',   'accepted',        'done',      'the platform took it'),
+    ('waiting',   'unconfirmed',     'waiting',   'the platform took it and named no message'),
+    ('waiting',   'not_sent',        'queued',    'no connection: nothing left this machine'),
+    ('waiting',   'busy',            'queued',    'refused for now'),
+    ('waiting',   'dropped',         'queued',    'accepted but not delivered (MsgDropReason)'),
+    ('waiting',   'stopped',         'queued',    'the breaker of the application is open'),
+    ('waiting',   'renewed',         'queued',    'the signature had expired'),
+    ('waiting',   'no_answer',       'waiting',   'no answer: it may have been done'),
+    ('waiting',   'refused',         'failed',    'refused by the platform'),
+    ('waiting',   'exhausted',       'failed',    'refused as often as it may be tried'),
+    ('waiting',   'seen',            'done',      'its After webhook came'),
+    ('waiting',   'seen_refused',    'failed',    'our own rules refused it'),
+    ('waiting',   'seen_nothing',    'uncertain', 'no After webhook came in time'),
+    ('waiting',   'seen_nothing_retry',  'queued', 'no After webhook came in time: sent again as configured'),
+    ('waiting',   'seen_nothing_taken',  'done',   'the platform took it; no After webhook came'),
+
+    ('uncertain', 'seen',            'done',      'its After webhook came late'),
+    ('uncertain', 'seen_refused',    'failed',    'our own rules refused it'),
+    ('uncertain', 'settle_done',     'done',      'a person says it was delivered'),
+    ('uncertain', 'settle_again',    'queued',    'a person wants it sent again'),
+    ('uncertain', 'cancel',          'cancelled', 'cancelled by a person');
+
+-- The rows -----------------------------------------------------------------------------------------------------------
+
+CREATE TABLE chatsluice.outbox (
+    room_id       text        NOT NULL,
+    outbox_id     uuid        NOT NULL, -- of a rule's follow-up a digest of event and action: the same cause never asks twice
+    sdkappid      bigint      NOT NULL,
+    action        text        NOT NULL CHECK (action IN ('send_text', 'mute', 'unmute', 'ban', 'unban', 'recall')),
+    account       text        NOT NULL, -- shown sender of a text; member of a mute or ban; '' of a recall
+    text          text,                 -- send_text
+    custom_data   text,                 -- send_text: the sender's own CloudCustomData, as it is to be shown; null: none
+    seconds       bigint CHECK (seconds >= 0), -- mute, ban
+    msg_seq       bigint,               -- recall
+    note          text,                 -- of the API call where it takes one: ban, recall
+    cause         text        NOT NULL CHECK (cause IN ('rule', 'person', 'command')),
+    asked_by      text        NOT NULL, -- the rule, or who
+    event_id      uuid,                 -- the original message, in the same room
+    event_time    timestamptz,
+    asked_at      timestamptz NOT NULL, -- when the cause was: the webhook's receipt, or the person's decision
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    state         text        NOT NULL,
+    reason        text        NOT NULL,
+    changed_at    timestamptz NOT NULL DEFAULT now(),
+    due_at        timestamptz NOT NULL DEFAULT now(),
+    expires_at    timestamptz NOT NULL,
+    attempts      integer     NOT NULL DEFAULT 0,
+    sending_by    text,                 -- the instance of the last attempt
+    sending_until timestamptz,          -- sending: when its lease runs out
+    wait_until    timestamptz,          -- waiting: when waiting ends
+    first_sent_at timestamptz,
+    sent_at       timestamptz,
+    answered_at   timestamptz,
+    transport     text,                 -- of a send_text, of the first attempt: a retry never changes it
+    random        bigint      NOT NULL, -- of send_group_msg: the same at every attempt
+    http_status   integer,              -- of the last answer, as the rest
+    error_code    bigint,
+    error_info    text,
+    request_id    text,
+    drop_reason   text,
+    sent_msg_seq  bigint,               -- what the platform called the message
+    sent_msg_time timestamptz,
+    delivered_event_id uuid,            -- its own After webhook, once loaded
+    delivered_at  timestamptz,          -- that event's time, else the answer's
+    PRIMARY KEY (room_id, outbox_id)
+) WITH (fillfactor = 70);
+CREATE INDEX outbox_queued ON chatsluice.outbox (sdkappid, due_at) WHERE state = 'queued';
+CREATE INDEX outbox_expiring ON chatsluice.outbox (expires_at) WHERE state IN ('queued', 'held');
+CREATE INDEX outbox_held ON chatsluice.outbox (room_id) WHERE state = 'held';
+CREATE INDEX outbox_sending ON chatsluice.outbox (sending_until) WHERE state = 'sending';
+CREATE INDEX outbox_waiting ON chatsluice.outbox (wait_until) WHERE state IN ('waiting', 'uncertain');
+CREATE INDEX outbox_cause ON chatsluice.outbox (room_id, event_id);
+CREATE INDEX outbox_sent ON chatsluice.outbox (room_id, sent_at DESC) WHERE sent_at IS NOT NULL;
+
+-- Webhooks that tell of our own messages, written by the loader beside the events: a Before or After with a true marker,
+-- and every After of a REST call in a room where something was sent lately (the marker is taken off on the way, so most
+-- After webhooks come without it and are known by room, sender and Random of their Before). Kept for an hour.
+CREATE TABLE chatsluice.outbox_sighting (
+    room_id    text        NOT NULL,
+    event_id   uuid        NOT NULL,
+    outbox_id  uuid,                 -- null: no marker
+    command    text        NOT NULL CHECK (command IN ('before', 'after')),
+    event_time timestamptz NOT NULL,
+    account    text        NOT NULL,
+    random     bigint,
+    msg_id     text,
+    msg_seq    bigint,
+    verdict    text,                 -- of a Before
+    seen_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (room_id, event_id)
+);
+CREATE INDEX outbox_sighting_marked ON chatsluice.outbox_sighting (room_id, outbox_id) WHERE outbox_id IS NOT NULL;
+CREATE INDEX outbox_sighting_named ON chatsluice.outbox_sighting (room_id, account, random);
+CREATE INDEX outbox_sighting_age ON chatsluice.outbox_sighting (seen_at);
+
+-- Corrected messages a room got this minute.
+CREATE TABLE chatsluice.room_budget (
+    room_id text PRIMARY KEY,
+    minute  timestamptz NOT NULL,
+    sent    integer NOT NULL
+);
+
+-- The rate of a REST command over all instances. An instance may use its permits, each for one call in a second, until
+-- its lease runs out; permits of one that died come free a second after that.
+CREATE TABLE chatsluice.send_budget (
+    sdkappid       bigint      NOT NULL,
+    command        text        NOT NULL,
+    calls_a_second integer     NOT NULL,
+    slowed_at      timestamptz,
+    raised_at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (sdkappid, command)
+);
+CREATE TABLE chatsluice.send_lease (
+    sdkappid    bigint      NOT NULL,
+    command     text        NOT NULL,
+    instance_id text        NOT NULL,
+    permits     integer     NOT NULL,
+    expires_at  timestamptz NOT NULL,
+    PRIMARY KEY (sdkappid, command, instance_id)
+);
+
+-- Renews the lease of an instance that may at most be using `own` permits now. Returns how many it is to use from now on;
+-- when that is less than own it says so in a later call, once the others have been quiet for a second.
+CREATE FUNCTION chatsluice.lease_calls(app bigint, rest_command text, instance text, own integer, most integer,
+                                       lease interval)
+    RETURNS integer
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    rate integer;
+    others integer;
+    sharers integer;
+    share integer;
+BEGIN
+    INSERT INTO chatsluice.send_budget (sdkappid, command, calls_a_second) VALUES (app, rest_command, most)
+    ON CONFLICT DO NOTHING;
+    SELECT calls_a_second INTO rate FROM chatsluice.send_budget
+    WHERE sdkappid = app AND command = rest_command FOR UPDATE;
+    -- After a slow-down the rate climbs back by a twentieth of the full one each second.
+    IF rate <> most THEN
+        UPDATE chatsluice.send_budget b
+        SET calls_a_second = CASE WHEN rate > most THEN most ELSE least(most, rate + greatest(1, most / 20)) END,
+            raised_at = now()
+        WHERE b.sdkappid = app AND b.command = rest_command
+          AND (rate > most OR (b.raised_at < now() - interval '1 second'
+                               AND coalesce(b.slowed_at, '-infinity') < now() - interval '2 seconds'))
+        RETURNING b.calls_a_second INTO rate;
+        rate := coalesce(rate, (SELECT b.calls_a_second FROM chatsluice.send_budget b
+                                WHERE b.sdkappid = app AND b.command = rest_command));
+    END IF;
+    DELETE FROM chatsluice.send_lease l
+    WHERE l.sdkappid = app AND l.command = rest_command AND l.instance_id <> instance
+      AND l.expires_at < clock_timestamp() - interval '1 second';
+    SELECT coalesce(sum(l.permits), 0), 1 + count(*) FILTER (WHERE l.expires_at >= clock_timestamp())
+    INTO others, sharers
+    FROM chatsluice.send_lease l
+    WHERE l.sdkappid = app AND l.command = rest_command AND l.instance_id <> instance;
+    share := greatest(0, least(greatest(1, rate / sharers), rate - others));
+    INSERT INTO chatsluice.send_lease (sdkappid, command, instance_id, permits, expires_at)
+    VALUES (app, rest_command, instance, greatest(own, share), clock_timestamp() + lease)
+    ON CONFLICT (sdkappid, command, instance_id)
+        DO UPDATE SET permits = excluded.permits, expires_at = excluded.expires_at;
+    RETURN share;
+END
+$$;
+
+-- The platform said that calls come too fast.
+CREATE FUNCTION chatsluice.slow_calls(app bigint, rest_command text) RETURNS void
+    LANGUAGE sql
+AS $$
+    UPDATE chatsluice.send_budget
+    SET calls_a_second = greatest(5, calls_a_second * 7 / 10), slowed_at = now()
+    WHERE sdkappid = app AND command = rest_command
+      AND coalesce(slowed_at, '-infinity') < now() - interval '1 second'
+$$;
+
+-- Takes up to `most` rows that may be sent now, the longest due first, and marks them as being sent: from here on each
+-- counts as possibly done until its outcome is known. A room's corrections of a minute are bounded by per_room.
+CREATE FUNCTION chatsluice.outbox_claim(instance text, app bigint, actions text[], most integer, lease interval,
+                                        per_room integer, via text)
+    RETURNS SETOF chatsluice.outbox
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    this_minute constant timestamptz := date_trunc('minute', now());
+BEGIN
+    RETURN QUERY
+    WITH free AS MATERIALIZED (
+        SELECT o.room_id, o.outbox_id, o.action, o.due_at
+        FROM chatsluice.outbox o
+        WHERE o.state = 'queued' AND o.sdkappid = app AND o.due_at <= now() AND o.expires_at > now()
+          AND o.action = ANY (actions)
+          AND NOT EXISTS (SELECT FROM chatsluice.room_budget b
+                          WHERE o.action = 'send_text' AND b.room_id = o.room_id AND b.minute = this_minute
+                            AND b.sent >= per_room)
+        ORDER BY o.due_at
+        LIMIT most
+        FOR UPDATE SKIP LOCKED
+    ), counted AS (
+        SELECT f.room_id, f.outbox_id, f.action,
+               row_number() OVER (PARTITION BY f.room_id, f.action = 'send_text' ORDER BY f.due_at) AS place
+        FROM free f
+    ), chosen AS (
+        SELECT c.room_id, c.outbox_id, c.action
+        FROM counted c
+        LEFT JOIN chatsluice.room_budget b ON b.room_id = c.room_id AND b.minute = this_minute
+        WHERE c.action <> 'send_text' OR c.place + coalesce(b.sent, 0) <= per_room
+    ), spent AS (
+        INSERT INTO chatsluice.room_budget AS b (room_id, minute, sent)
+        SELECT c.room_id, this_minute, count(*) FROM chosen c WHERE c.action = 'send_text' GROUP BY c.room_id
+        ON CONFLICT (room_id) DO UPDATE
+            SET sent = CASE WHEN b.minute = excluded.minute THEN b.sent ELSE 0 END + excluded.sent,
+                minute = excluded.minute
+    )
+    UPDATE chatsluice.outbox o
+    SET state = m.to_state, reason = m.reason, changed_at = now(), attempts = o.attempts + 1, sending_by = instance,
+        sending_until = clock_timestamp() + lease, sent_at = clock_timestamp(),
+        first_sent_at = coalesce(o.first_sent_at, clock_timestamp()),
+        transport = CASE WHEN o.action = 'send_text' THEN coalesce(o.transport, via) END
+    FROM chosen c, chatsluice.outbox_move m
+    WHERE o.room_id = c.room_id AND o.outbox_id = c.outbox_id AND m.from_state = o.state AND m.event = 'claim'
+    RETURNING o.*;
+END
+$$;
+
+-- What came of calls, as [{"room":..,"id":..,"attempt":n,"event":..,"reason":..?,"due_ms":n?,"wait_ms":n?,"http":n?,
+-- "code":n?,"info":..?,"request":..?,"drop":..?,"seq":n?,"time_s":n?}]. attempt is the fence: a row that has been claimed
+-- again since, or settled otherwise, stays as it is. Returns the number of rows that moved.
+CREATE FUNCTION chatsluice.outbox_answered(answers jsonb) RETURNS bigint
+    LANGUAGE sql
+AS $$
+    WITH moved AS (
+        UPDATE chatsluice.outbox o
+        SET state = m.to_state,
+            reason = coalesce(a.reason, m.reason),
+            changed_at = now(),
+            answered_at = CASE WHEN a.code IS NOT NULL THEN clock_timestamp() ELSE o.answered_at END,
+            due_at = clock_timestamp() + coalesce(a.due_ms, 0) * interval '1 millisecond',
+            wait_until = CASE WHEN m.to_state = 'waiting'
+                              THEN clock_timestamp() + coalesce(a.wait_ms, 0) * interval '1 millisecond' END,
+            sending_until = NULL,
+            http_status = a.http, error_code = a.code, error_info = a.info, request_id = a.request,
+            drop_reason = a.drop,
+            sent_msg_seq = coalesce(nullif(a.seq, 0), o.sent_msg_seq),
+            sent_msg_time = coalesce(to_timestamp(nullif(a.time_s, 0)), o.sent_msg_time),
+            delivered_at = CASE WHEN m.to_state = 'done' THEN coalesce(o.delivered_at, clock_timestamp()) END
+        FROM jsonb_to_recordset(answers) AS a (room text, id uuid, attempt integer, event text, reason text, due_ms bigint,
+                                               wait_ms bigint, http integer, code bigint, info text, request text,
+                                               drop text, seq bigint, time_s bigint),
+             chatsluice.outbox_move m
+        WHERE o.room_id = a.room AND o.outbox_id = a.id AND o.attempts = a.attempt AND o.state IN ('sending', 'waiting')
+          AND m.from_state = o.state AND m.event = a.event
+        RETURNING 1)
+    SELECT count(*) FROM moved
+$$;
+
+-- Looks after rows nobody is calling for: leases that ran out, what webhooks have shown, waits that are over, originals
+-- recalled, time to live. Called by every sender at each poll; safe beside others. Returns the number of rows moved.
+CREATE FUNCTION chatsluice.outbox_sweep(wait interval, retry_unconfirmed boolean, most_attempts integer)
+    RETURNS bigint
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    moved bigint := 0;
+    n bigint;
+BEGIN
+    -- Leases that ran out: the sender is dead or cut off. send_group_msg tells repetitions by Random for five minutes.
+    UPDATE chatsluice.outbox o
+    SET state = m.to_state, reason = m.reason, changed_at = now(), sending_until = NULL, due_at = now(),
+        wait_until = CASE WHEN m.to_state = 'waiting' THEN now() + wait END
+    FROM chatsluice.outbox_move m
+    WHERE o.state = 'sending' AND o.sending_until < now() AND m.from_state = o.state
+      AND m.event = CASE WHEN o.action <> 'send_text'
+                           OR (o.transport = 'send_group_msg' AND o.first_sent_at > now() - interval '4 minutes')
+                         THEN 'lapsed_harmless' ELSE 'lapsed' END;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    moved := moved + n;
+
+    -- Delivered, says an After webhook: by its marker, or as the companion of a Before with the marker.
+    UPDATE chatsluice.outbox o
+    SET state = m.to_state, reason = m.reason, changed_at = now(), wait_until = NULL, sending_until = NULL,
+        delivered_event_id = a.event_id, delivered_at = a.event_time, sent_msg_seq = coalesce(a.msg_seq, o.sent_msg_seq)
+    FROM chatsluice.outbox_sighting a, chatsluice.outbox_move m
+    WHERE o.state IN ('waiting', 'uncertain', 'queued') AND o.action = 'send_text' AND o.attempts > 0
+      AND a.room_id = o.room_id AND a.command = 'after'
+      AND (a.outbox_id = o.outbox_id
+           OR (a.outbox_id IS NULL AND a.account = o.account
+               AND EXISTS (SELECT FROM chatsluice.outbox_sighting b
+                           WHERE b.room_id = o.room_id AND b.outbox_id = o.outbox_id AND b.command = 'before'
+                             AND b.account = a.account AND b.random = a.random
+                             AND (b.msg_id = a.msg_id OR b.msg_id IS NULL OR a.msg_id IS NULL))))
+      AND m.from_state = o.state AND m.event = 'seen';
+    GET DIAGNOSTICS n = ROW_COUNT;
+    moved := moved + n;
+
+    -- Refused by our own answer to its Before webhook (its marker came too late to be accepted).
+    UPDATE chatsluice.outbox o
+    SET state = m.to_state, reason = m.reason, changed_at = now(), wait_until = NULL
+    FROM chatsluice.outbox_move m
+    WHERE o.state IN ('waiting', 'uncertain') AND o.action = 'send_text' AND m.from_state = o.state
+      AND m.event = 'seen_refused'
+      AND EXISTS (SELECT FROM chatsluice.outbox_sighting b
+                  WHERE b.room_id = o.room_id AND b.outbox_id = o.outbox_id AND b.command = 'before'
+                    AND b.verdict IN ('reject', 'discard'))
+      AND NOT EXISTS (SELECT FROM chatsluice.outbox_sighting b
+                      WHERE b.room_id = o.room_id AND b.outbox_id = o.outbox_id AND b.command = 'before'
+                        AND b.verdict NOT IN ('reject', 'discard'));
+    GET DIAGNOSTICS n = ROW_COUNT;
+    moved := moved + n;
+
+    -- Waited long enough. Sent again only when configured, and only while no webhook at all has shown the call.
+    UPDATE chatsluice.outbox o
+    SET state = m.to_state, reason = m.reason, changed_at = now(), wait_until = NULL, due_at = now(),
+        delivered_at = CASE WHEN m.to_state = 'done' THEN o.answered_at ELSE o.delivered_at END
+    FROM chatsluice.outbox_move m
+    WHERE o.state = 'waiting' AND o.wait_until < now() AND m.from_state = o.state
+      AND m.event = CASE WHEN o.error_code = 0 AND o.drop_reason IS NULL THEN 'seen_nothing_taken'
+                         WHEN retry_unconfirmed AND o.attempts < most_attempts AND o.expires_at > now()
+                              AND NOT EXISTS (SELECT FROM chatsluice.outbox_sighting s
+                                              WHERE s.room_id = o.room_id AND s.outbox_id = o.outbox_id)
+                         THEN 'seen_nothing_retry' ELSE 'seen_nothing' END;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    moved := moved + n;
+
+    -- What waits for the recall of its original: our own recall of the same event, or anybody's.
+    UPDATE chatsluice.outbox o
+    SET state = m.to_state, reason = m.reason, changed_at = now(), due_at = now()
+    FROM chatsluice.outbox_move m
+    WHERE o.state = 'held' AND o.expires_at > now() AND m.from_state = o.state
+      AND m.event = CASE
+          WHEN EXISTS (SELECT FROM chatsluice.outbox r
+                       WHERE r.room_id = o.room_id AND r.event_id = o.event_id AND r.action = 'recall'
+                         AND r.state = 'done')
+            OR EXISTS (SELECT FROM chatsluice.event e
+                       WHERE e.group_id = o.room_id AND e.event_time >= o.event_time AND e.command = 'recall'
+                         AND o.msg_seq = ANY (e.recalled_seqs)) THEN 'recalled'
+          WHEN EXISTS (SELECT FROM chatsluice.outbox r
+                       WHERE r.room_id = o.room_id AND r.event_id = o.event_id AND r.action = 'recall'
+                         AND r.state IN ('failed', 'expired', 'cancelled'))
+           AND NOT EXISTS (SELECT FROM chatsluice.outbox r
+                           WHERE r.room_id = o.room_id AND r.event_id = o.event_id AND r.action = 'recall'
+                             AND r.state NOT IN ('failed', 'expired', 'cancelled')) THEN 'recall_failed'
+      END;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    moved := moved + n;
+
+    UPDATE chatsluice.outbox o
+    SET state = m.to_state, reason = m.reason, changed_at = now()
+    FROM chatsluice.outbox_move m
+    WHERE o.state IN ('queued', 'held') AND o.expires_at <= now() AND m.from_state = o.state AND m.event = 'too_old';
+    GET DIAGNOSTICS n = ROW_COUNT;
+    moved := moved + n;
+
+    DELETE FROM chatsluice.outbox_sighting WHERE seen_at < now() - interval '1 hour';
+    DELETE FROM chatsluice.room_budget WHERE minute < now() - interval '1 hour';
+    RETURN moved;
+END
+$$;
+
+-- Webhooks of one batch that may tell of our own messages, as the members of outbox_sighting; one without a marker is kept
+-- only where something of that sender's was sent within the hour. Called in the transaction that stores the events.
+CREATE FUNCTION chatsluice.outbox_sighted(sightings jsonb) RETURNS void
+    LANGUAGE sql
+AS $$
+    INSERT INTO chatsluice.outbox_sighting (room_id, event_id, outbox_id, command, event_time, account, random, msg_id,
+                                            msg_seq, verdict)
+    SELECT s.room_id, s.event_id, s.outbox_id, s.command, s.event_time, s.account, s.random, s.msg_id, s.msg_seq,
+           s.verdict
+    FROM jsonb_to_recordset(sightings) AS s (room_id text, event_id uuid, outbox_id uuid, command text,
+                                             event_time timestamptz, account text, random bigint, msg_id text,
+                                             msg_seq bigint, verdict text)
+    WHERE s.outbox_id IS NOT NULL
+       OR EXISTS (SELECT FROM chatsluice.outbox o
+                  WHERE o.room_id = s.room_id AND o.sent_at > now() - interval '1 hour' AND o.account = s.account
+                    AND o.action = 'send_text')
+    ON CONFLICT (room_id, event_id) DO NOTHING
+$$;
