@@ -5,6 +5,7 @@ sleeps and hopes: `wait_for` polls a condition until a deadline. A sanitizer's r
 failing test shows the end of the logs. CHATSLUICE_BUILD names the build folder to test, CHATSLUICE_TEST_SCALE (for the
 slow builds) shrinks the amount of traffic.
 """
+import contextlib
 import json
 import os
 import re
@@ -96,6 +97,12 @@ class EndToEnd(unittest.TestCase):
                 if process not in earlier or process.running():
                     process.show_log()
         return result
+
+
+class Owner(contextlib.ExitStack):
+    """Stands where a test is expected as an owner, for programs that are none: what must be undone at the end."""
+    def addCleanup(self, action):  # noqa: N802 (unittest's name)
+        self.callback(action)
 
 
 class Folder:

@@ -58,11 +58,15 @@ class Sim(Process):
             body["MsgBody"] = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]
         return self.request("POST", f"/sim/rooms/{quote(room)}/messages", body).json
 
-    def send_text_msg(self, body, **query):
-        """The owner's REST call as an administrator makes it; query replaces parameters."""
+    def rest(self, command, body, **query):
+        """A REST call as an administrator makes it, command as under /v4/; query replaces parameters."""
         parameters = {"sdkappid": SDKAPPID, "identifier": "administrator", "usersig": usersig(),
                       "random": random.randrange(2**32), "contenttype": "json"} | query
-        return self.request("POST", f"/v4/live_engine_http_srv/send_text_msg?{urlencode(parameters)}", body).json
+        return self.request("POST", f"/v4/{command}?{urlencode(parameters)}", body).json
+
+    def send_text_msg(self, body, **query):
+        """The owner's call."""
+        return self.rest("live_engine_http_srv/send_text_msg", body, **query)
 
     def room(self, room):
         """What everybody in the room saw."""

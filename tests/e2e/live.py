@@ -1,0 +1,55 @@
+"""live.py - the whole of it: instances of the service that may call the platform, and the platform that calls them."""
+from balancer import Balancer
+from harness import SDKAPPID, TOKEN, Folder, wait_for
+from service import Service
+from sim import SECRET, Sim
+
+
+class Live:
+    """`instances` services over one database and a chatsim that fires its webhooks at them in turn. Each knows the other
+    side's port from the start, so either may die and come back."""
+    def __init__(self, owner, database, *sim_options, instances=1, environment=None, outbox=None, **sections):
+        key = Folder(owner).path / "key"
+        key.write_text(SECRET)
+        app = {"sdkappid": SDKAPPID, "token": TOKEN, "secret_key_file": str(key), "rest_api": "http://127.0.0.1:1"}
+        self.database = database
+        self.services = [Service(owner, database, name=f"serve-{i + 1}", apps=[dict(app)], outbox=outbox or {},
+                                 **{"webhook": {"listen": "127.0.0.1:0", "threads": 64}} | sections).fix_ports()
+                         for i in range(instances)]
+        for service in self.services:
+            service.webhook_port = int(service.config["webhook"]["listen"].rsplit(":", 1)[1])
+        self.service = self.services[0]
+        self.sim = Sim(owner, Balancer(owner, self.services) if instances > 1 else self.service, *sim_options)
+        for service in self.services:
+            service.config["apps"][0]["rest_api"] = f"http://127.0.0.1:{self.sim.port}"
+            service.write_config()
+            service.start()
+
+    def publish(self, rules):
+        self.service.publish(rules)
+        revision = self.service.metrics()["chatsluice_rule_revision"]
+        for service in self.services[1:]:
+            wait_for(lambda: service.metrics()["chatsluice_rule_revision"] == revision, "every instance to run the rules")
+
+    def outbox(self, where="true"):
+        return self.database.rows(f"SELECT * FROM chatsluice.outbox WHERE {where} ORDER BY created_at, action")
+
+    def count(self, *states):
+        listed = ", ".join(f"'{state}'" for state in states)
+        return self.database.value(f"SELECT count(*) FROM chatsluice.outbox WHERE state IN ({listed})")
+
+    def wait_outbox(self, count, state="done", seconds=20):
+        """The rows, once so many are in that state."""
+        try:
+            wait_for(lambda: self.count(state) >= count, f"{count} rows of the outbox to be {state}", seconds)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}; there are:\n" + "\n".join(map(str, self.outbox()))) from None
+        return self.outbox()
+
+    def wait_settled(self, seconds):
+        """Until nothing is under way any more; what only a person can decide may be left."""
+        wait_for(lambda: self.count("held", "queued", "sending", "waiting") == 0, "every row to come to an end", seconds)
+
+    def texts(self, room="room-1"):
+        """What the room saw, in order."""
+        return ["".join(e["MsgContent"].get("Text", "") for e in m["MsgBody"]) for m in self.sim.room(room)]
