@@ -15,12 +15,13 @@ enum { WORKERS = 4, MAX_ANSWER = 1024 * 1024, REQUEST_ID = 37 };
 /* One After webhook that waits its turn: the finished body, and what the query is made of when it is sent. */
 struct job {
     struct job *next;
+    enum command command;
     struct buf body;
     char client_ip[64], opt_platform[32];
 };
 
 struct fire {
-    struct fire_options options; /* fixed */
+    struct fire_options options; /* fixed, but for the token: the one below counts */
     struct seeded *random;
     struct http_client *client;
     pthread_t workers[WORKERS];
@@ -31,7 +32,31 @@ struct fire {
     struct job *first, **end;
     size_t queued;
     struct fire_counts counts;
+    bool signs;
+    char token[FIRE_TOKEN_MAX + 1];
 };
+
+/* The token ----------------------------------------------------------------------------------------------------- */
+
+void fire_sign_with(struct fire *f, const char *token)
+{
+    pthread_mutex_lock(&f->lock);
+    f->signs = token != NULL;
+    snprintf(f->token, sizeof(f->token), "%s", token ? token : "");
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* A copy in out, or NULL when webhooks are not signed. */
+static const char *token_now(struct fire *f, char out[FIRE_TOKEN_MAX + 1])
+{
+    bool signs;
+
+    pthread_mutex_lock(&f->lock);
+    signs = f->signs;
+    memcpy(out, f->token, sizeof(f->token));
+    pthread_mutex_unlock(&f->lock);
+    return signs ? out : NULL;
+}
 
 /* Sending ------------------------------------------------------------------------------------------------------- */
 
@@ -47,8 +72,9 @@ static void request_id_make(struct fire *f, char out[REQUEST_ID])
 static void send_body(struct fire *f, enum command command, const struct group_message *query, struct span body,
                       struct http_answer *answer, struct fired *out)
 {
+    struct webhook_style style = f->options.style;
     struct buf url = BUF_INIT;
-    char request_id[REQUEST_ID];
+    char request_id[REQUEST_ID], token[FIRE_TOKEN_MAX + 1];
     struct err err = {0};
     int r;
 
@@ -56,8 +82,8 @@ static void send_body(struct fire *f, enum command command, const struct group_m
     buf_add_char(&url, '?');
     if (f->options.request_id)
         request_id_make(f, request_id);
-    webhook_query(&url, &f->options.style, command, query, f->options.request_id ? request_id : NULL,
-                  clock_wall_us() / 1000000);
+    style.token = token_now(f, token);
+    webhook_query(&url, &style, command, query, f->options.request_id ? request_id : NULL, clock_wall_us() / 1000000);
     r = buf_failed(&url) ? err_set(&err, ERR_FAILED, "out of memory")
                          : http_client_post(f->client, buf_text(&url), body, f->options.deadline_ms, answer, &err);
     buf_release(&url);
@@ -91,8 +117,8 @@ static void send_and_count(struct fire *f, enum command command, const struct gr
     unsigned repeated = 0;
 
     send_body(f, command, query, body, answer, out);
-    while (command == COMMAND_AFTER && f->options.after_retry && out->failure && strcmp(out->failure, "timeout") == 0 &&
-           repeated < FIRE_AFTER_RETRIES && pause_before_retry(f)) {
+    while (command != COMMAND_BEFORE && f->options.after_retry && out->failure &&
+           strcmp(out->failure, "timeout") == 0 && repeated < FIRE_AFTER_RETRIES && pause_before_retry(f)) {
         repeated++;
         send_body(f, command, query, body, answer, out);
     }
@@ -100,11 +126,14 @@ static void send_and_count(struct fire *f, enum command command, const struct gr
     if (command == COMMAND_BEFORE) {
         f->counts.before++;
         f->counts.before_failed += out->failure != NULL;
+    } else if (command == COMMAND_RECALL) {
+        f->counts.recall++;
+        f->counts.recall_failed += out->failure != NULL;
     } else {
         f->counts.after++;
         f->counts.after_failed += out->failure != NULL;
-        f->counts.after_repeated += repeated;
     }
+    f->counts.after_repeated += repeated;
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -129,15 +158,16 @@ static void job_free(struct job *job)
     free(job);
 }
 
-static struct job *job_new(const struct fire *f, const struct group_message *message)
+static struct job *job_new(const struct fire *f, enum command command, const struct group_message *message)
 {
     struct job *job = calloc(1, sizeof(*job));
 
     if (!job)
         return NULL;
+    job->command = command;
     snprintf(job->client_ip, sizeof(job->client_ip), "%s", message->client_ip);
     snprintf(job->opt_platform, sizeof(job->opt_platform), "%s", message->opt_platform);
-    webhook_body(&job->body, &f->options.style, COMMAND_AFTER, message);
+    webhook_body(&job->body, &f->options.style, command, message);
     if (buf_failed(&job->body)) {
         job_free(job);
         return NULL;
@@ -145,9 +175,9 @@ static struct job *job_new(const struct fire *f, const struct group_message *mes
     return job;
 }
 
-void fire_after_later(struct fire *f, const struct group_message *message)
+void fire_after_later(struct fire *f, enum command command, const struct group_message *message)
 {
-    struct job *job = job_new(f, message);
+    struct job *job = job_new(f, command, message);
     bool taken;
 
     pthread_mutex_lock(&f->lock);
@@ -193,7 +223,7 @@ static void *work(void *arg)
     while ((job = job_take(f)) != NULL) {
         const struct group_message query = {.client_ip = job->client_ip, .opt_platform = job->opt_platform};
         struct fired fired;
-        send_and_count(f, COMMAND_AFTER, &query, buf_span(&job->body), &answer, &fired);
+        send_and_count(f, job->command, &query, buf_span(&job->body), &answer, &fired);
         job_free(job);
     }
     http_answer_release(&answer);
@@ -216,6 +246,7 @@ int fire_new(struct fire **out, const struct fire_options *options, struct seede
     f->end = &f->first;
     pthread_mutex_init(&f->lock, NULL);
     cond_init_monotonic(&f->wake);
+    fire_sign_with(f, options->style.token);
     if (http_client_new(&f->client, &client, err) < 0)
         goto failed;
     for (; f->worker_count < WORKERS; f->worker_count++) {
