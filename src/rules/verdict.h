@@ -57,6 +57,9 @@ struct verdict {
     size_t follow_up_count;
 };
 
+/* Whether its follow-ups hold `resend`. */
+bool verdict_wants_resend(const struct verdict *verdict);
+
 enum { VERDICT_MAX_MATCHED = 256 }; /* bytes of "matched"; start and end tell the whole range */
 
 /* The hits as the JSON array of design.md section 11, plus "field", "state", "action" and "matched", the bytes of field
