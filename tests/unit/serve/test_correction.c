@@ -22,7 +22,20 @@ static const char rules[] = "- rule: bad\n"
                             "- rule: often\n"
                             "  match: { rate: { times: 2, within: 3600s, by: sender_in_room } }\n"
                             "  scope: { senders: [counted] }\n"
-                            "  action: discard\n";
+                            "  action: discard\n"
+                            "- rule: ugly\n"
+                            "  match: { regex: 'ugly' }\n"
+                            "  action: mask\n"
+                            "  mask: '#'\n"
+                            "  then: [resend]\n"
+                            "- rule: foul\n"
+                            "  match: { regex: 'foul' }\n"
+                            "  action: discard\n"
+                            "  replace: gone\n"
+                            "  then: [resend]\n"
+                            "- rule: plain\n"
+                            "  match: { regex: 'plain' }\n"
+                            "  action: reject\n";
 
 /* One webhook. */
 struct sent {
@@ -364,6 +377,85 @@ static void corrections_do_not_count_as_the_sender_s(void **state)
     }
 }
 
+/* What events keep of messages that are to be sent again -------------------------------------------------------------
+ */
+
+static void expect_recorded(const struct sent *sent, enum action action, const char *becomes, const char *custom_data)
+{
+    send_webhook(sent);
+    assert_int_equal(record.action, action);
+    assert_int_equal(record.becomes.data != NULL, becomes != NULL);
+    if (becomes)
+        assert_true(span_is(record.becomes, becomes));
+    assert_int_equal(record.becomes_custom_data.data != NULL, custom_data != NULL);
+    if (custom_data)
+        assert_true(span_is(record.becomes_custom_data, custom_data));
+}
+
+static void corrected_texts_are_recorded(void **state)
+{
+    static const struct {
+        const char *text, *custom_data;
+        enum action action;
+        const char *reply; /* to the Before */
+        const char *before, *before_data, *after, *after_data;
+    } cases[] = {
+        {"so bad, ugly", "x", ACTION_REJECT, "\"ErrorCode\":1,\"ErrorInfo\":\"\"}", "so ***, ####", NULL,
+         "so ***, ####", NULL},
+        {"hello", "bad data", ACTION_REJECT, "\"ErrorCode\":1,\"ErrorInfo\":\"\"}", "hello", "*** data", "hello",
+         "*** data"},
+        {"foul", NULL, ACTION_DISCARD, "\"ErrorCode\":2,\"ErrorInfo\":\"\"}", "gone", NULL, "gone", NULL},
+        {"plain ugly", NULL, ACTION_REJECT, "\"ErrorCode\":1,\"ErrorInfo\":\"\"}", NULL, NULL, NULL, NULL},
+        {"ugly", "ugly", ACTION_MASK, "\"Text\":\"####\"}}],\"CloudCustomData\":\"####\"}", "####", "####", "####",
+         "####"},
+        {"hello", NULL, ACTION_ALLOW, "\"ErrorCode\":0,\"ErrorInfo\":\"\"}", NULL, NULL, NULL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sent sent = from_sender(cases[i].text);
+
+        sent.carried = (struct optional_text){cases[i].custom_data ? GIVEN : MISSING, span_of(cases[i].custom_data)};
+        expect_recorded(&sent, cases[i].action, cases[i].before, cases[i].before_data);
+        assert_non_null(strstr(buf_text(&reply.body), cases[i].reply));
+        sent.command = AFTER;
+        expect_recorded(&sent, cases[i].action, cases[i].after, cases[i].after_data);
+        assert_string_equal(buf_text(&reply.body), "{\"ActionStatus\":\"OK\",\"ErrorCode\":0,\"ErrorInfo\":\"\"}");
+    }
+}
+
+/* A verdict that came too late for the reply is what the resend carries out, unless the reply let the message pass. */
+static void a_late_verdict_is_recorded_for_the_resend(void **state)
+{
+    static const struct {
+        enum fallback fallback;
+        enum action action;
+        const char *becomes;
+    } cases[] = {
+        {FALLBACK_DISCARD, ACTION_DISCARD, "so ####"},
+        {FALLBACK_REJECT, ACTION_REJECT, "so ####"},
+        {FALLBACK_ALLOW, ACTION_ALLOW, NULL},
+    };
+    struct sent sent = from_sender("so ugly");
+    struct err err;
+
+    (void)state;
+    service.config.webhook.deadline_ms = 0;
+    for (size_t i = 0; i < 3; i++) {
+        service.config.webhook.fallback_verdict = cases[i].fallback;
+        assert_int_equal(webhook_reload(service.webhook, &service.config, &err), 0);
+        ask(&sent, &reply);
+        spool_wait(service.spool, service.read_seq + 1, 20000); /* the record follows */
+        assert_true(service_next_record(&service, &record, &record_bytes));
+        assert_int_equal(record.decided_by, DECIDED_DEADLINE);
+        assert_int_equal(record.action, cases[i].action);
+        assert_true(span_is(record.follow_ups_json, "[\"resend\"]"));
+        assert_int_equal(record.becomes.data != NULL, cases[i].becomes != NULL);
+        if (cases[i].becomes)
+            assert_true(span_is(record.becomes, cases[i].becomes));
+    }
+}
+
 struct racer {
     pthread_t thread;
     const struct sent *sent;
@@ -413,6 +505,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_key_is_taken_over, start, stop),
         cmocka_unit_test_setup_teardown(after_webhooks_show_what_arrived, start, stop),
         cmocka_unit_test_setup_teardown(corrections_do_not_count_as_the_sender_s, start, stop),
+        cmocka_unit_test_setup_teardown(corrected_texts_are_recorded, start, stop),
+        cmocka_unit_test_setup_teardown(a_late_verdict_is_recorded_for_the_resend, start, stop),
         cmocka_unit_test_setup_teardown(of_many_at_once_one_is_accepted, start, stop),
     };
 
