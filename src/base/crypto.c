@@ -43,6 +43,38 @@ bool crypto_hmac_sha256(struct span key, struct span text, uint8_t out[SHA256_BY
            len == SHA256_BYTES;
 }
 
+/* RFC 2104: each pass begins with the key, padded to a block and changed. */
+static void hmac_begin(SHA256_CTX *ctx, const uint8_t key[SHA256_CBLOCK], uint8_t change)
+{
+    uint8_t block[SHA256_CBLOCK];
+
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = key[i] ^ change;
+    SHA256_Init(ctx);
+    SHA256_Update(ctx, block, sizeof(block));
+    OPENSSL_cleanse(block, sizeof(block));
+}
+
+void crypto_hmac_parts(struct span key, const struct span *parts, size_t count, uint8_t out[SHA256_BYTES])
+{
+    uint8_t padded[SHA256_CBLOCK] = {0}, inner[SHA256_BYTES];
+    SHA256_CTX ctx;
+
+    if (key.len > sizeof(padded))
+        crypto_sha256(&key, 1, padded);
+    else if (key.len > 0)
+        memcpy(padded, key.data, key.len);
+    hmac_begin(&ctx, padded, 0x36);
+    for (size_t i = 0; i < count; i++)
+        SHA256_Update(&ctx, parts[i].data, parts[i].len);
+    SHA256_Final(inner, &ctx);
+    hmac_begin(&ctx, padded, 0x5C);
+    SHA256_Update(&ctx, inner, sizeof(inner));
+    SHA256_Final(out, &ctx);
+    OPENSSL_cleanse(&ctx, sizeof(ctx));
+    OPENSSL_cleanse(padded, sizeof(padded));
+}
+
 bool crypto_equal(const void *a, const void *b, size_t len)
 {
     return CRYPTO_memcmp(a, b, len) == 0;

@@ -16,6 +16,9 @@ void crypto_sha256_hex(const struct span *parts, size_t count, char out[SHA256_H
 /* False when libcrypto cannot: no memory, or a key beyond what it takes. */
 bool crypto_hmac_sha256(struct span key, struct span text, uint8_t out[SHA256_BYTES]);
 
+/* The same of the parts one after the other. Cannot fail, allocates nothing: for what is checked on the reply path. */
+void crypto_hmac_parts(struct span key, const struct span *parts, size_t count, uint8_t out[SHA256_BYTES]);
+
 /* Whether len bytes are equal, in a time that does not tell where they differ. */
 bool crypto_equal(const void *a, const void *b, size_t len);
 

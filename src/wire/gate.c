@@ -475,54 +475,60 @@ static size_t decode_one(const char **at, const char *end, char out[4])
     return utf8_encode(code < 0 || is_high_surrogate(code) || is_low_surrogate(code) ? 0xFFFD : (uint32_t)code, out);
 }
 
-/* Whether the string literal says key. */
-static bool literal_is(struct span literal, const char *key)
+bool gate_string_is(struct span literal, const char *text)
 {
-    size_t key_len = strlen(key);
+    size_t text_len = strlen(text);
     const char *at = literal.data + 1, *end = literal.data + literal.len - 1;
 
     if (literal.len < 2)
         return false;
     if (!memchr(at, '\\', (size_t)(end - at)))
-        return span_equal((struct span){at, (size_t)(end - at)}, (struct span){key, key_len});
+        return span_equal((struct span){at, (size_t)(end - at)}, (struct span){text, text_len});
     while (at < end) {
-        char text[4];
-        size_t len = decode_one(&at, end, text);
-        if (len > key_len || memcmp(text, key, len) != 0)
+        char decoded[4];
+        size_t len = decode_one(&at, end, decoded);
+        if (len > text_len || memcmp(decoded, text, len) != 0)
             return false;
-        key += len;
-        key_len -= len;
+        text += len;
+        text_len -= len;
     }
-    return key_len == 0;
+    return text_len == 0;
+}
+
+bool gate_next_member(struct span object, size_t *cursor, struct span *key, struct span *value)
+{
+    const char *end = object.data + object.len;
+    const char *at = pass_space(object.data + *cursor, end), *start;
+
+    /* the cursor stands before the opening bracket or before what follows a value */
+    if (at == end || *at != (*cursor == 0 ? '{' : ','))
+        return false;
+    start = pass_space(at + 1, end);
+    if (start == end || *start != '"')
+        return false;
+    at = pass_string(start, end);
+    *key = (struct span){start, (size_t)(at - start)};
+    at = pass_space(at, end);
+    if (at < end)
+        at++; /* the colon */
+    start = pass_space(at, end);
+    at = pass_value(start, end);
+    *value = (struct span){start, (size_t)(at - start)};
+    *cursor = (size_t)(at - object.data);
+    return true;
 }
 
 bool gate_member(struct span object, const char *key, struct span *value)
 {
-    const char *end = object.data + object.len;
-    const char *at = pass_space(object.data, end);
+    struct span name, member;
+    size_t cursor = 0;
     bool found = false;
 
-    if (at == end || *at != '{')
-        return false;
-    at = pass_space(at + 1, end);
-    while (at < end && *at == '"') {
-        struct span name = {at, 0};
-        const char *start;
-
-        at = pass_string(at, end);
-        name.len = (size_t)(at - name.data);
-        at = pass_space(at, end);
-        if (at < end)
-            at++; /* the colon */
-        start = pass_space(at, end);
-        at = pass_value(start, end);
-        if (literal_is(name, key)) {
-            *value = (struct span){start, (size_t)(at - start)};
+    while (gate_next_member(object, &cursor, &name, &member)) {
+        if (gate_string_is(name, key)) {
+            *value = member;
             found = true;
         }
-        at = pass_space(at, end);
-        if (at < end)
-            at = pass_space(at + 1, end); /* the comma, or the last bracket */
     }
     return found;
 }

@@ -37,6 +37,11 @@ bool gate_count(struct span json, enum gate_use use, size_t *members, struct gat
 /* The value of key, whether the key is written plainly or with escapes. Of repeated keys the last counts, as for
  * json-c. False if absent or object is no object. */
 bool gate_member(struct span object, const char *key, struct span *value);
+/* Walks the members of an object as they stand, repeated keys too: *cursor is 0 at first; false at the end. key is the
+ * literal with its quotes. */
+bool gate_next_member(struct span object, size_t *cursor, struct span *key, struct span *value);
+/* Whether a string literal (with its quotes) says text, written plainly or with escapes. */
+bool gate_string_is(struct span literal, const char *text);
 /* Element number index of an array. */
 bool gate_element(struct span array, size_t index, struct span *value);
 /* Walks an array: *cursor is 0 at first; false at the end. */

@@ -6,12 +6,20 @@
  *
  *     {"lvl":3,"chatsluice":{"id":"<uuid>","n":1,"at":1764000000,"mac":"<64 hex>"}}
  *
- * Of a sender whose CloudCustomData is no JSON object it is kept apart: {"chatsluice":{..,"text":"<what it was>"}}; of
- * one that had none there is no "text". A member "chatsluice" of the sender's own is dropped.
+ * What else the sender's CloudCustomData may be is kept apart, and "text" says what it was:
  *
- * mac is HMAC-SHA256 over id, n, at, room, sender, text and the sender's own CloudCustomData, each with its length
- * before it. Clients can read a marker when the platform does not honour its removal, and set CloudCustomData as they
- * like: so it is worth one message (id and n), for a short time (at), of one sender in one room with one text.
+ *     {"chatsluice":{"id":..,"n":..,"at":..,"text":"<what it was>","mac":..}}   no JSON object, or one without members
+ *     {"chatsluice":{"id":..,"n":..,"at":..,"text":null,"mac":..}}              null
+ *     {"chatsluice":{"id":..,"n":..,"at":..,"mac":..}}                          missing
+ *
+ * so that all of them come back as they were. Members "chatsluice" of the sender's own, however their keys are written,
+ * are dropped for good.
+ *
+ * mac is HMAC-SHA256 over id, n, at, room, sender, text and the sender's own CloudCustomData as it stands beside or in
+ * the marker, with their lengths before them. A marker is true only in exactly these bytes. Clients can read a marker
+ * when the platform does not honour its removal, and set CloudCustomData as they like: so it is worth one message (id
+ * and n), for a short time (at), of one sender in one room with one text.
+ *
  * Threads: any. */
 #ifndef CHATSLUICE_WIRE_MARKER_H
 #define CHATSLUICE_WIRE_MARKER_H
@@ -22,15 +30,16 @@
 
 enum {
     MARKER_KEY = 32,
-    MARKER_ID = 36,     /* characters of a UUID */
-    MARKER_LIFE_S = 60, /* it is accepted from this long before `at` to this long after: clocks differ, too */
-    MARKER_MAX = 256,   /* bytes it adds at most to a JSON object */
+    MARKER_ID = 36,              /* characters of a UUID */
+    MARKER_LIFE_S = 60,          /* it is accepted from this long before `at` to this long after: clocks differ, too */
+    MARKER_MAX = 256,            /* bytes it adds at most to a JSON object */
+    MARKER_MAX_MERGED = 1 << 16, /* a longer object is kept apart; the platform takes 12 KB, so none ever is */
 };
 
 struct marker {
-    char id[MARKER_ID + 1]; /* outbox.outbox_id */
+    char id[MARKER_ID + 1]; /* outbox.outbox_id, in lower case */
     uint32_t attempt;       /* outbox.attempts when it was made */
-    int64_t at_s;
+    int64_t at_s;           /* 0 and later */
 };
 
 /* What the mac binds beside. */
@@ -66,9 +75,12 @@ enum marker_use {
 const char *marker_use_name(enum marker_use use); /* NULL for MARKER_ABSENT */
 
 /* Looks for a marker in marked->custom_data, which here is CloudCustomData as received. Of a true one *out is filled,
- * and *own says what the sender's own CloudCustomData was, in memory of `strings` (cleared first) or borrowed from
- * custom_data. Allocates nothing for messages without a marker. */
+ * and *own says what the sender's own CloudCustomData was, in memory of `strings` (cleared first). Allocates nothing
+ * for messages without a marker, and nothing but `strings` for others; without memory there MARKER_FORGED. */
 enum marker_result marker_read(const uint8_t key[MARKER_KEY], const struct marked *marked, struct marker *out,
                                struct buf *strings, struct optional_text *own);
+
+/* Whether now_s is within MARKER_LIFE_S of the marker's time. */
+bool marker_in_time(const struct marker *marker, int64_t now_s);
 
 #endif

@@ -17,4 +17,5 @@ endfunction()
 
 chatsluice_fuzz(judge)
 chatsluice_fuzz(callback_judge)
+chatsluice_fuzz(marker)
 chatsluice_fuzz(rule_file)

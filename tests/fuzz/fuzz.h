@@ -52,7 +52,7 @@ static inline struct ruleset *fuzz_set(const char *yaml)
     "  match: { json: { in: cloud_custom_data, path: 'a.b[1]', one_of: ['7', 8, true] } }\n"                           \
     "- rule: glob\n  score: { spam: 4 }\n  match: { json: { in: cloud_custom_data, path: 'a', glob: 'x*y?z*' } }\n"    \
     "- rule: element\n  score: { spam: 4 }\n  match: { json: { in: custom_element, path: 'a', more_than: 7 } }\n"      \
-    "- rule: again\n  action: reject\n  match: { repeated: { times: 3, within: 60s, by: sender } }\n"                  \
+    "- rule: again\n  action: reject\n  then: [resend]\n  match: { repeated: { times: 3, within: 60s, by: sender } }\n"                  \
     "- rule: fast\n  action: discard\n  match: { rate: { times: 5, within: 10s, by: room, tighten: 2 } }\n"            \
     "- rule: word\n  score: { spam: 2 }\n  match: { all: [ { regex: 'ab+c' }, { not: { regex: 'x\\d' } } ] }\n"        \
     "- scorecard: spam\n  at: { flag: 2, mask: 4, replace: 7, reject: 9, discard: 12 }\n  replace: '[spam]'\n"
@@ -86,7 +86,8 @@ static const char *const fuzz_rules[] = {
     "- rule: none\n  action: mask\n  match: { regex: '[aeiou]{2,}|[\\x{4e00}-\\x{9fff}]+' }\n"
     "- rule: quote\n  action: replace\n  replace: '\"\\'\n  match: { regex: '\"|\\\\\\\\' }\n"
     "- rule: some\n  rollout: 40\n  scope: { groups: ['r*'], except_senders: ['adm*'], exempt_admins: true }\n"
-    "  action: discard\n  match: { regex: 'x\\d+y' }\n"
+    "  action: discard\n  then: [resend]\n  match: { regex: 'x\\d+y' }\n"
+    "- rule: other\n  action: reject\n  replace: '[gone]'\n  then: [resend]\n  match: { regex: 'z\\d+y' }\n"
     "- rule: shy\n  mode: shadow\n  action: reject\n  match: { regex: '.' }\n"
     "- admins: ['boss*']\n"
     "- rule: after\n  when: after\n  action: reject\n  match: { regex: 'q', folding: [case, separators] }\n",

@@ -1,4 +1,5 @@
 chatsluice_unit_test(base config)
+chatsluice_unit_test(base crypto)
 chatsluice_unit_test(base http_client)
 chatsluice_unit_test(base http_server)
 chatsluice_unit_test(base observability)
