@@ -132,7 +132,8 @@ CREATE TABLE chatsluice.outbox (
     sent_msg_seq  bigint,               -- what the platform called the message
     sent_msg_time timestamptz,
     delivered_event_id uuid,            -- its own After webhook, once loaded
-    delivered_at  timestamptz,          -- that event's time, else the answer's
+    delivered_event_time timestamptz,
+    delivered_at  timestamptz,          -- the answer's time, else the webhook's
     PRIMARY KEY (room_id, outbox_id)
 ) WITH (fillfactor = 70);
 CREATE INDEX outbox_queued ON chatsluice.outbox (sdkappid, action, due_at) WHERE state = 'queued';
@@ -142,6 +143,10 @@ CREATE INDEX outbox_held ON chatsluice.outbox (room_id) WHERE state = 'held';
 CREATE INDEX outbox_sending ON chatsluice.outbox (sending_until) WHERE state = 'sending';
 CREATE INDEX outbox_waiting ON chatsluice.outbox (wait_until) WHERE state IN ('waiting', 'uncertain');
 CREATE INDEX outbox_cause ON chatsluice.outbox (room_id, event_id);
+CREATE INDEX outbox_named ON chatsluice.outbox (outbox_id); -- people and webhooks name a row without its room
+CREATE INDEX outbox_unlinked ON chatsluice.outbox (delivered_at)
+    WHERE state = 'done' AND action = 'send_text' AND delivered_event_id IS NULL;
+CREATE INDEX outbox_asked ON chatsluice.outbox (room_id, asked_at DESC);
 CREATE INDEX outbox_sent ON chatsluice.outbox (room_id, sent_at DESC) WHERE sent_at IS NOT NULL;
 
 -- Webhooks that tell of our own messages, written by the loader beside the events: a Before or After with a true marker,
@@ -203,6 +208,7 @@ DECLARE
     others integer;
     sharers integer;
     share integer;
+    held integer;
 BEGIN
     INSERT INTO chatsluice.send_budget (sdkappid, command, calls_a_second) VALUES (app, rest_command, most)
     ON CONFLICT DO NOTHING;
@@ -228,8 +234,12 @@ BEGIN
     FROM chatsluice.send_lease l
     WHERE l.sdkappid = app AND l.command = rest_command AND l.instance_id <> instance;
     share := greatest(0, least(greatest(1, rate / sharers), rate - others));
+    -- Permits of a lease that ran out may be another's by now: whoever comes back late holds none of them.
+    SELECT coalesce(max(l.permits), 0) INTO held
+    FROM chatsluice.send_lease l
+    WHERE l.sdkappid = app AND l.command = rest_command AND l.instance_id = instance;
     INSERT INTO chatsluice.send_lease (sdkappid, command, instance_id, permits, expires_at)
-    VALUES (app, rest_command, instance, greatest(own, share), clock_timestamp() + lease)
+    VALUES (app, rest_command, instance, greatest(least(own, held), share), clock_timestamp() + lease)
     ON CONFLICT (sdkappid, command, instance_id)
         DO UPDATE SET permits = excluded.permits, expires_at = excluded.expires_at;
     RETURN share;
@@ -241,7 +251,7 @@ CREATE FUNCTION chatsluice.slow_calls(app bigint, rest_command text) RETURNS voi
     LANGUAGE sql
 AS $$
     UPDATE chatsluice.send_budget
-    SET calls_a_second = greatest(5, calls_a_second * 7 / 10), slowed_at = now()
+    SET calls_a_second = least(calls_a_second, greatest(5, calls_a_second * 7 / 10)), slowed_at = now()
     WHERE sdkappid = app AND command = rest_command
       AND coalesce(slowed_at, '-infinity') < now() - interval '1 second'
 $$;
@@ -275,6 +285,8 @@ BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true);
     END IF;
+    -- One claim at a time for each application: two that look at the same room's budget would both spend it.
+    PERFORM FROM chatsluice.send_budget b WHERE b.sdkappid = app ORDER BY b.command FOR NO KEY UPDATE;
     RETURN QUERY
     WITH free AS MATERIALIZED (
         SELECT o.room_id, o.outbox_id, o.due_at
@@ -331,10 +343,10 @@ AS $$
 $$;
 
 -- What came of calls, as [{"room":..,"id":..,"attempt":n,"event":..,"reason":..?,"due_ms":n?,"wait_ms":n?,"http":n?,
--- "code":n?,"info":..?,"request":..?,"drop":..?,"seq":n?,"time_s":n?,
--- "room_ms":n?,"room_gone":true?}]. attempt is the fence: a row that has been
--- claimed again since, or settled otherwise, stays as it is. room_ms and room_gone tell of the room: its other texts wait
--- so long, too, or its other rows fail with this one. Returns the number of rows that moved.
+-- "code":n?,"info":..?,"request":..?,"drop":..?,"seq":n?,"time_s":n?,"room_ms":n?,"room_gone":true?}]. attempt is the
+-- fence: a row that has been claimed again since, or settled otherwise, stays as it is. room_ms and room_gone tell of the
+-- room: its other texts wait so long, too, or what is queued for it fails with this one. Returns the number of rows that
+-- moved.
 CREATE FUNCTION chatsluice.outbox_answer(answers jsonb)
     RETURNS TABLE (room text, id uuid, attempt integer, event text, reason text, due_ms bigint, wait_ms bigint,
                    http integer, code bigint, info text, request text, drop text, seq bigint, time_s bigint,
@@ -351,7 +363,12 @@ $$;
 CREATE FUNCTION chatsluice.outbox_answered(answers jsonb) RETURNS bigint
     LANGUAGE sql
 AS $$
-    WITH moved AS (
+    WITH answer AS (
+        SELECT *
+        FROM jsonb_to_recordset(answers) AS a (room text, id uuid, attempt integer, event text, reason text, due_ms bigint,
+                                               wait_ms bigint, http integer, code bigint, info text, request text,
+                                               drop text, seq bigint, time_s bigint)
+    ), moved AS (
         UPDATE chatsluice.outbox o
         SET state = m.to_state,
             reason = coalesce(a.reason, m.reason),
@@ -364,7 +381,7 @@ AS $$
             uncounted = o.uncounted + (a.event IN ('not_sent', 'stopped', 'renewed'))::integer,
             in_doubt = o.in_doubt OR a.event IN ('repeat', 'no_answer'),
             http_status = a.http, error_code = a.code, error_info = a.info, request_id = a.request,
-            drop_reason = a.drop,
+            drop_reason = nullif(a.drop, ''),
             sent_msg_seq = coalesce(nullif(a.seq, 0), o.sent_msg_seq),
             sent_msg_time = coalesce(to_timestamp(nullif(a.time_s, 0)), o.sent_msg_time),
             delivered_at = CASE WHEN m.to_state = 'done' THEN coalesce(o.delivered_at, clock_timestamp()) END
@@ -386,8 +403,30 @@ AS $$
         FROM (SELECT DISTINCT ON (n.room_id, n.sdkappid) n.* FROM moved n WHERE n.room_gone) r, chatsluice.outbox_move m
         WHERE o.state = 'queued' AND o.room_id = r.room_id AND o.sdkappid = r.sdkappid AND m.from_state = o.state
           AND m.event = CASE WHEN o.in_doubt AND o.action = 'send_text' THEN 'room_gone_unclear' ELSE 'room_gone' END
+        RETURNING 1
     )
-    SELECT count(*) FROM moved
+    SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM orphaned)
+$$;
+
+-- Ties a row that is done to its own After webhook. Returns whether it is tied now.
+CREATE FUNCTION chatsluice.outbox_link(room text, id uuid) RETURNS boolean
+    LANGUAGE plpgsql
+AS $$
+BEGIN
+    UPDATE chatsluice.outbox o
+    SET delivered_event_id = a.event_id, delivered_event_time = a.event_time,
+        sent_msg_seq = coalesce(o.sent_msg_seq, a.msg_seq)
+    FROM chatsluice.outbox_sighting a
+    WHERE o.room_id = room AND o.outbox_id = id AND o.state = 'done' AND o.delivered_event_id IS NULL
+      AND a.room_id = room AND a.command = 'after'
+      AND (a.outbox_id = id
+           OR (a.outbox_id IS NULL
+               AND EXISTS (SELECT FROM chatsluice.outbox_sighting b
+                           WHERE b.room_id = room AND b.outbox_id = id AND b.command = 'before'
+                             AND b.account = a.account AND b.random = a.random
+                             AND (b.msg_id = a.msg_id OR b.msg_id IS NULL OR a.msg_id IS NULL))));
+    RETURN FOUND;
+END
 $$;
 
 -- Looks after rows nobody is calling for: leases that ran out, what webhooks have shown, waits that are over, originals
@@ -415,7 +454,9 @@ BEGIN
     -- Delivered, says an After webhook: by its marker, or as the companion of a Before with the marker.
     UPDATE chatsluice.outbox o
     SET state = m.to_state, reason = m.reason, changed_at = now(), wait_until = NULL, sending_until = NULL,
-        delivered_event_id = a.event_id, delivered_at = a.event_time, sent_msg_seq = coalesce(a.msg_seq, o.sent_msg_seq)
+        delivered_event_id = a.event_id, delivered_event_time = a.event_time,
+        delivered_at = greatest(a.event_time, o.sent_at), -- MsgTime is in whole seconds
+        sent_msg_seq = coalesce(a.msg_seq, o.sent_msg_seq)
     FROM chatsluice.outbox_sighting a, chatsluice.outbox_move m
     WHERE o.state IN ('waiting', 'uncertain', 'queued') AND o.action = 'send_text' AND o.attempts > 0
       AND a.room_id = o.room_id AND a.command = 'after'
@@ -447,6 +488,7 @@ BEGIN
     -- Waited long enough. Sent again only when configured, and only while no webhook at all has shown the call.
     UPDATE chatsluice.outbox o
     SET state = m.to_state, reason = m.reason, changed_at = now(), wait_until = NULL, due_at = now(),
+        first_sent_at = CASE WHEN m.to_state = 'queued' THEN NULL ELSE o.first_sent_at END,
         delivered_at = CASE WHEN m.to_state = 'done' THEN o.answered_at ELSE o.delivered_at END
     FROM chatsluice.outbox_move m
     WHERE o.state = 'waiting' AND o.wait_until < now() AND m.from_state = o.state
@@ -458,23 +500,23 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     moved := moved + n;
 
-    -- What waits for the recall of its original: our own recall of the same event, or anybody's.
+    -- What waits for the recall of its original: our own recall of that message, or anybody's.
     UPDATE chatsluice.outbox o
     SET state = m.to_state, reason = m.reason, changed_at = now(), due_at = now()
     FROM chatsluice.outbox_move m
     WHERE o.state = 'held' AND o.expires_at > now() AND m.from_state = o.state
       AND m.event = CASE
           WHEN EXISTS (SELECT FROM chatsluice.outbox r
-                       WHERE r.room_id = o.room_id AND r.event_id = o.event_id AND r.action = 'recall'
+                       WHERE r.room_id = o.room_id AND r.msg_seq = o.msg_seq AND r.action = 'recall'
                          AND r.state = 'done')
             OR EXISTS (SELECT FROM chatsluice.event e
                        WHERE e.group_id = o.room_id AND e.event_time >= o.event_time AND e.command = 'recall'
                          AND o.msg_seq = ANY (e.recalled_seqs)) THEN 'recalled'
           WHEN EXISTS (SELECT FROM chatsluice.outbox r
-                       WHERE r.room_id = o.room_id AND r.event_id = o.event_id AND r.action = 'recall'
+                       WHERE r.room_id = o.room_id AND r.msg_seq = o.msg_seq AND r.action = 'recall'
                          AND r.state IN ('failed', 'expired', 'cancelled'))
            AND NOT EXISTS (SELECT FROM chatsluice.outbox r
-                           WHERE r.room_id = o.room_id AND r.event_id = o.event_id AND r.action = 'recall'
+                           WHERE r.room_id = o.room_id AND r.msg_seq = o.msg_seq AND r.action = 'recall'
                              AND r.state NOT IN ('failed', 'expired', 'cancelled')) THEN 'recall_failed'
       END;
     GET DIAGNOSTICS n = ROW_COUNT;
@@ -489,6 +531,12 @@ BEGIN
     GET DIAGNOSTICS n = ROW_COUNT;
     moved := moved + n;
 
+    -- Its After webhook was loaded before the answer was written down.
+    PERFORM chatsluice.outbox_link(o.room_id, o.outbox_id)
+    FROM chatsluice.outbox o
+    WHERE o.state = 'done' AND o.action = 'send_text' AND o.delivered_event_id IS NULL
+      AND o.delivered_at > now() - interval '5 seconds' AND o.transport IS DISTINCT FROM 'send_group_msg';
+
     DELETE FROM chatsluice.outbox_sighting WHERE seen_at < now() - interval '1 hour';
     DELETE FROM chatsluice.room_budget WHERE minute < now() - interval '1 hour';
     RETURN moved;
@@ -498,8 +546,9 @@ $$;
 -- Webhooks of one batch that may tell of our own messages, as the members of outbox_sighting; one without a marker is kept
 -- only where something of that sender's was sent within the hour. Called in the transaction that stores the events.
 CREATE FUNCTION chatsluice.outbox_sighted(sightings jsonb) RETURNS void
-    LANGUAGE sql
+    LANGUAGE plpgsql
 AS $$
+BEGIN
     INSERT INTO chatsluice.outbox_sighting (room_id, event_id, outbox_id, command, event_time, account, random, msg_id,
                                             msg_seq, verdict)
     SELECT s.room_id, s.event_id, s.outbox_id, s.command, s.event_time, s.account, s.random, s.msg_id, s.msg_seq,
@@ -511,5 +560,661 @@ AS $$
        OR EXISTS (SELECT FROM chatsluice.outbox o
                   WHERE o.room_id = s.room_id AND o.sent_at > now() - interval '1 hour' AND o.account = s.account
                     AND o.action = 'send_text')
-    ON CONFLICT (room_id, event_id) DO NOTHING
+    ON CONFLICT (room_id, event_id) DO NOTHING;
+
+    PERFORM chatsluice.outbox_link(s.room_id, b.outbox_id)
+    FROM jsonb_to_recordset(sightings) AS s (room_id text, outbox_id uuid, command text, account text, random bigint)
+    CROSS JOIN LATERAL (SELECT s.outbox_id WHERE s.outbox_id IS NOT NULL
+                        UNION
+                        SELECT m.outbox_id
+                        FROM chatsluice.outbox_sighting m
+                        WHERE m.room_id = s.room_id AND m.account = s.account AND m.random = s.random
+                          AND m.command = 'before' AND m.outbox_id IS NOT NULL) b;
+END
 $$;
+
+-- Follow-ups of rules ------------------------------------------------------------------------------------------------
+
+-- An id that is the digest of its cause, as the service makes them (RFC 9562, version 8).
+CREATE FUNCTION chatsluice.outbox_digest(cause text) RETURNS uuid
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT overlay(overlay(substr(encode(sha256(convert_to(cause, 'UTF8')), 'hex'), 1, 32) PLACING '8' FROM 13)
+                   PLACING '8' FROM 17)::uuid
+$$;
+
+-- An unsigned 32-bit number that belongs to an id: the Random of send_group_msg.
+CREATE FUNCTION chatsluice.outbox_random(id uuid) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT ('x' || substr(encode(sha256(uuid_send(id)), 'hex'), 1, 8))::bit(32)::bigint
+$$;
+
+-- Whether a message is made of TIMTextElem alone, the only kind that send_text_msg can say. raw is a body that the
+-- service has read, so it is JSON; escapes PostgreSQL does not take are of no matter here.
+CREATE FUNCTION chatsluice.is_text_alone(raw bytea) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN (SELECT count(*) > 0 AND bool_and(coalesce(e.value ->> 'MsgType' = 'TIMTextElem', false))
+            FROM json_array_elements(regexp_replace(convert_from(raw, 'UTF8'), '\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})',
+                                                    '\\uFFFD', 'g')::json -> 'MsgBody') e);
+EXCEPTION
+    WHEN data_exception OR program_limit_exceeded THEN RETURN false;
+END
+$$;
+
+-- Bytes of a correction with its marker at most, unless CloudCustomData is no JSON object and full of quotes: the sender,
+-- who makes ExtensionInfo, looks again.
+CREATE FUNCTION chatsluice.outbox_bytes(text text, custom_data text) RETURNS integer
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT octet_length(text) + coalesce(octet_length(custom_data), 0) + 256
+$$;
+
+-- Why a follow-up cannot be carried out, in words; null when it can.
+CREATE FUNCTION chatsluice.outbox_obstacle(e chatsluice.event, act text, rest_apps bigint[]) RETURNS text
+    LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    said constant text := coalesce(e.rewritten, e.text);
+    custom constant text := coalesce(e.rewritten_custom_data, e.cloud_custom_data);
+BEGIN
+    RETURN CASE
+        WHEN e.sdkappid <> ALL (rest_apps) THEN 'no REST access is configured for this application'
+        WHEN e.group_id = '' THEN 'its webhook names no room'
+        WHEN act <> 'recall' AND coalesce(e.from_account, '') = '' THEN 'its webhook names no sender'
+        WHEN act <> 'mute' AND e.command = 'after' AND coalesce(e.msg_seq, 0) <= 0
+            THEN 'its webhook names no message that could be recalled'
+        -- The backstop against loops. A marker is taken off on the way, so the After webhook of our own message comes
+        -- without it: what came through the REST API with the words of a correction of these minutes is that correction.
+        WHEN upper(e.platform) = 'RESTAPI'
+             AND EXISTS (SELECT FROM chatsluice.outbox o
+                         WHERE o.room_id = e.group_id AND o.sent_at > e.received_at - interval '10 minutes'
+                           AND o.action = 'send_text' AND o.account = e.from_account AND o.text = e.text)
+            THEN 'an echo of a correction'
+        WHEN act <> 'send_text' THEN NULL
+        WHEN e.rewritten IS NULL AND e.rewritten_custom_data IS NULL THEN 'there is no corrected text'
+        WHEN NOT chatsluice.is_text_alone(e.raw) THEN 'the message is not made of text elements alone'
+        WHEN coalesce(said, '') = '' THEN 'nothing is left of the text'
+        WHEN said = e.text AND custom IS NOT DISTINCT FROM e.cloud_custom_data THEN 'the corrected text is the original'
+        WHEN chatsluice.outbox_bytes(said, custom) > 12288 THEN 'the corrected message is longer than 12 KB'
+    END;
+END
+$$;
+
+-- Seconds of "mute 10m"; at most what the platform takes.
+CREATE FUNCTION chatsluice.outbox_seconds(follow_up text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT least(4294967295, substring(follow_up FROM '[0-9]+')::bigint
+                             * CASE right(follow_up, 1) WHEN 's' THEN 1 WHEN 'm' THEN 60 WHEN 'h' THEN 3600
+                                                        WHEN 'd' THEN 86400 END)
+$$;
+
+-- Writes what the follow-ups of one event come to. Returns the number of rows that are new.
+CREATE FUNCTION chatsluice.outbox_follow(e chatsluice.event, rest_apps bigint[], time_to_live interval) RETURNS bigint
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    follow_up text;
+    act text;
+    id uuid;
+    obstacle text;
+    written bigint := 0;
+    n bigint;
+BEGIN
+    FOR follow_up IN SELECT f.value FROM jsonb_array_elements_text(e.follow_ups) f LOOP
+        act := CASE WHEN follow_up = 'resend' THEN 'send_text'
+                    WHEN follow_up = 'recall' THEN 'recall'
+                    WHEN follow_up ~ '^mute [0-9]{1,8}[smhd]$' THEN 'mute' END;
+        -- Before delivery there is nothing to recall, and what was let through needs no correction.
+        CONTINUE WHEN act IS NULL OR (e.command = 'before' AND act = 'recall')
+            OR (e.command = 'before' AND act = 'send_text' AND coalesce(e.verdict, '') NOT IN ('reject', 'discard'));
+        id := chatsluice.outbox_digest(e.event_id || ' ' || act);
+        obstacle := chatsluice.outbox_obstacle(e, act, rest_apps);
+        INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, custom_data, seconds, msg_seq,
+                                       cause, asked_by, event_id, event_time, asked_at, state, reason, expires_at, random)
+        VALUES (e.group_id, id, e.sdkappid, act, CASE WHEN act = 'recall' THEN '' ELSE coalesce(e.from_account, '') END,
+                CASE WHEN act = 'send_text' THEN coalesce(e.rewritten, e.text) END,
+                CASE WHEN act = 'send_text' THEN coalesce(e.rewritten_custom_data, e.cloud_custom_data) END,
+                CASE WHEN act = 'mute' THEN chatsluice.outbox_seconds(follow_up) END,
+                CASE WHEN e.command = 'after' AND act <> 'mute' THEN e.msg_seq END,
+                'rule', coalesce(e.rule, ''), e.event_id, e.event_time, e.received_at,
+                CASE WHEN obstacle IS NOT NULL THEN 'cancelled'
+                     WHEN act = 'send_text' AND e.command = 'after' THEN 'held'
+                     ELSE 'queued' END,
+                coalesce(obstacle, 'a rule asks for it'), e.received_at + time_to_live, chatsluice.outbox_random(id))
+        ON CONFLICT (room_id, outbox_id) DO NOTHING;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        written := written + n;
+    END LOOP;
+    RETURN written;
+END
+$$;
+
+-- What the events of one batch ask for and tell: items is [{"room":..,"time_us":n,"seq":n,"marked":b}], each an event that
+-- has follow-ups or may tell of a message of our own; marked is false of one that is only from the REST API. Called in the
+-- transaction that stores them, with the spool they come from: an event is the row that this record of the spool became,
+-- so a repeated delivery, which became none, asks for nothing. Returns the number of rows written.
+CREATE FUNCTION chatsluice.outbox_enqueue(spool uuid, items jsonb, rest_apps bigint[], time_to_live interval)
+    RETURNS bigint
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    item record;
+    e chatsluice.event;
+    sightings jsonb := '[]';
+    written bigint := 0;
+BEGIN
+    -- Row by row: the plan is then always the primary key's, whatever the statistics of a partition made just now say.
+    FOR item IN SELECT * FROM jsonb_to_recordset(items) AS i (room text, time_us bigint, seq bigint, marked boolean) LOOP
+        CONTINUE WHEN NOT item.marked
+            AND NOT EXISTS (SELECT FROM chatsluice.outbox o
+                            WHERE o.room_id = item.room AND o.sent_at > now() - interval '1 hour');
+        SELECT * INTO e
+        FROM chatsluice.event v
+        WHERE v.group_id = item.room AND v.spool_id = spool AND v.spool_seq = item.seq
+          AND v.event_time = timestamptz '1970-01-01 00:00:00+00' + item.time_us * interval '1 microsecond';
+        CONTINUE WHEN NOT FOUND;
+        -- Never anything in answer to a message of our own, or to one that bears its marker.
+        IF e.follow_ups IS NOT NULL AND e.correction_id IS NULL THEN
+            written := written + chatsluice.outbox_follow(e, rest_apps, time_to_live);
+        END IF;
+        -- A client that shows a marker has it from a message that was delivered: that tells nothing new.
+        IF e.command IN ('before', 'after') AND coalesce(e.marker, '') <> 'copied' AND e.from_account IS NOT NULL
+           AND (e.correction_id IS NOT NULL OR (e.command = 'after' AND upper(e.platform) = 'RESTAPI')) THEN
+            sightings := sightings || jsonb_build_object(
+                'room_id', e.group_id, 'event_id', e.event_id, 'outbox_id', e.correction_id, 'command', e.command,
+                'event_time', e.event_time, 'account', e.from_account, 'random', e.random, 'msg_id', e.msg_id,
+                'msg_seq', e.msg_seq, 'verdict', e.verdict);
+        END IF;
+    END LOOP;
+    IF sightings <> '[]' THEN
+        PERFORM chatsluice.outbox_sighted(sightings);
+    END IF;
+    RETURN written + jsonb_array_length(sightings);
+END
+$$;
+
+-- What people decide -------------------------------------------------------------------------------------------------
+
+-- Who decided what about which event or outbox row, and why.
+CREATE TABLE chatsluice.moderator_action (
+    room_id   text        NOT NULL,
+    action_id uuid        NOT NULL DEFAULT gen_random_uuid(),
+    at        timestamptz NOT NULL DEFAULT now(),
+    who       text        NOT NULL,
+    action    text        NOT NULL, -- the function: resend, approve, mute, ... , cancel, settle
+    detail    text,                 -- of a settle the decision, of a mute or ban the duration
+    account   text,                 -- of a mute or ban the member
+    event_id  uuid,
+    outbox_id uuid,
+    why       text,
+    PRIMARY KEY (room_id, action_id)
+);
+CREATE INDEX moderator_action_at ON chatsluice.moderator_action (at);
+CREATE INDEX moderator_action_event ON chatsluice.moderator_action (room_id, event_id);
+
+-- An event by its id. The primary key begins with the room: naming it spares looking through all of them, and without
+-- it the newest days are looked through first.
+CREATE FUNCTION chatsluice.find_event(event uuid, room text) RETURNS chatsluice.event
+    LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    e chatsluice.event;
+BEGIN
+    IF room IS NOT NULL THEN
+        SELECT * INTO e FROM chatsluice.event v WHERE v.group_id = room AND v.event_id = event;
+    ELSE
+        SELECT * INTO e FROM chatsluice.event v WHERE v.event_id = event AND v.event_time > now() - interval '2 days';
+        IF NOT FOUND THEN
+            SELECT * INTO e
+            FROM chatsluice.event v
+            WHERE v.event_id = event AND v.event_time <= now() - interval '2 days';
+        END IF;
+    END IF;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no event %', concat_ws(' in room ', event, room) USING ERRCODE = 'no_data_found';
+    END IF;
+    RETURN e;
+END
+$$;
+
+-- The webhooks, Before and After, of the message that event e tells of, e among them. A client that tries again sends
+-- the same Random: then the attempts are one message.
+CREATE FUNCTION chatsluice.same_message(e chatsluice.event) RETURNS SETOF chatsluice.event
+    LANGUAGE sql STABLE
+AS $$
+    SELECT v.*
+    FROM chatsluice.event v
+    WHERE v.group_id = e.group_id AND v.command IN ('before', 'after')
+      AND v.event_time BETWEEN e.event_time - interval '1 minute' AND e.event_time + interval '1 minute'
+      AND (v.event_id = e.event_id
+           OR (v.sdkappid = e.sdkappid AND v.from_account = e.from_account AND v.random = e.random
+               AND (v.msg_id = e.msg_id OR v.msg_id IS NULL OR e.msg_id IS NULL)))
+$$;
+
+-- Refuses what needs a message with a room and a sender.
+CREATE FUNCTION chatsluice.check_message(e chatsluice.event) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    IF e.command NOT IN ('before', 'after') OR e.fault IS NOT NULL THEN
+        RAISE EXCEPTION 'event % is no message', e.event_id
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Name the event_id of a Before or After webhook that could be read.';
+    END IF;
+    IF e.group_id = '' OR coalesce(e.from_account, '') = '' THEN
+        RAISE EXCEPTION 'event % names no room or no sender', e.event_id USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+END
+$$;
+
+CREATE FUNCTION chatsluice.note_action(who text, act text, room text, account text, event uuid, id uuid, detail text,
+                                       why text) RETURNS void
+    LANGUAGE sql
+AS $$
+    INSERT INTO chatsluice.moderator_action (room_id, who, action, detail, account, event_id, outbox_id, why)
+    VALUES (room, who, act, detail, account, event, id, why)
+$$;
+
+-- A person's row for one REST action other than sending. Returns its id. Doing such a thing twice does no harm.
+CREATE FUNCTION chatsluice.ask_action(who text, cause text, act text, room text, app bigint, account text,
+                                      duration interval, msg_seq bigint, e chatsluice.event, keep interval, note text,
+                                      name text, why text) RETURNS uuid
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    id constant uuid := gen_random_uuid();
+    seconds constant bigint := extract(epoch FROM duration)::bigint;
+BEGIN
+    IF coalesce(room, '') = '' OR (act <> 'recall' AND coalesce(account, '') = '') THEN
+        RAISE EXCEPTION 'name a room and an account' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF act IN ('mute', 'ban') AND coalesce(seconds, 0) NOT BETWEEN 1 AND 4294967295 THEN
+        RAISE EXCEPTION 'a duration of % is not possible', coalesce(duration::text, 'nothing')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'At least a second and at most 136 years, such as ''10 minutes''.';
+    END IF;
+    IF octet_length(note) > 200 THEN
+        RAISE EXCEPTION 'the note is longer than 200 bytes' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, seconds, msg_seq, note, cause, asked_by,
+                                   event_id, event_time, asked_at, state, reason, expires_at, random)
+    VALUES (room, id, app, act, coalesce(account, ''), CASE WHEN act IN ('mute', 'ban') THEN seconds END, msg_seq, note,
+            cause, who, e.event_id, e.event_time, now(), 'queued', 'a person asks for it', now() + keep,
+            chatsluice.outbox_random(id));
+    PERFORM chatsluice.note_action(who, name, room, account, e.event_id, id,
+                                   CASE WHEN act IN ('mute', 'ban') THEN duration::text END, why);
+    RETURN id;
+END
+$$;
+
+-- The application a room belongs to, by its newest stored webhook.
+CREATE FUNCTION chatsluice.app_of(room text, app bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    found_app bigint := app;
+BEGIN
+    IF found_app IS NULL THEN
+        SELECT v.sdkappid INTO found_app
+        FROM chatsluice.event v WHERE v.group_id = room ORDER BY v.event_time DESC LIMIT 1;
+    END IF;
+    IF found_app IS NULL THEN
+        RAISE EXCEPTION 'the application of room "%" is not known: no webhook of it is stored', room
+            USING ERRCODE = 'no_data_found', HINT = 'Name it: app => 1400000001';
+    END IF;
+    RETURN found_app;
+END
+$$;
+
+-- A correction of an event: said is the new text, null for the original as it was. One message has at most one correction
+-- under way: asking for the same again gives the id of the row there is, anything else is refused until that is final. What
+-- was carried out is not repeated either, unless again says so.
+--
+-- The original of a message that was delivered is recalled first, and the correction held until then, unless
+-- recall is false.
+CREATE FUNCTION chatsluice.ask_send(who text, cause text, event uuid, said text, room text, recall boolean, again boolean,
+                                    keep interval, name text, why text) RETURNS uuid
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    e chatsluice.event := chatsluice.find_event(event, room);
+    custom constant text := e.cloud_custom_data;
+    words constant text := coalesce(said, e.text);
+    ids uuid[];
+    seq bigint;
+    delivered timestamptz;
+    other chatsluice.outbox;
+    earlier bigint;
+    id uuid;
+BEGIN
+    PERFORM chatsluice.check_message(e);
+    IF NOT chatsluice.is_text_alone(e.raw) THEN
+        RAISE EXCEPTION 'event % is not made of text elements alone: only text can be sent', event
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF coalesce(words, '') = '' THEN
+        RAISE EXCEPTION 'there is no text to send' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF chatsluice.outbox_bytes(words, custom) > 12288 THEN
+        RAISE EXCEPTION 'the message would be % bytes: at most 12288 can be sent', chatsluice.outbox_bytes(words, custom)
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    -- Whoever else decides about this message waits here and then sees our row. Of several attempts the first is locked.
+    PERFORM
+    FROM chatsluice.event v
+    WHERE v.group_id = e.group_id
+      AND (v.event_time, v.event_id) = (SELECT m.event_time, m.event_id FROM chatsluice.same_message(e) m
+                                        ORDER BY m.event_time, m.event_id LIMIT 1)
+    FOR NO KEY UPDATE;
+    SELECT array_agg(m.event_id), max(m.msg_seq) FILTER (WHERE m.command = 'after'),
+           max(m.event_time) FILTER (WHERE m.command = 'after')
+    INTO ids, seq, delivered
+    FROM chatsluice.same_message(e) m;
+    IF said IS NULL AND delivered IS NOT NULL THEN
+        RAISE EXCEPTION 'event % was delivered at %: there is nothing to approve', event, delivered
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF said IS NULL AND coalesce(e.verdict, '') NOT IN ('reject', 'discard') THEN
+        RAISE EXCEPTION 'event % was not stopped, its verdict was "%": there is nothing to approve', event, e.verdict
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+
+    SELECT count(*) INTO earlier
+    FROM chatsluice.outbox o WHERE o.room_id = e.group_id AND o.event_id = ANY (ids) AND o.action = 'send_text';
+    SELECT o.* INTO other
+    FROM chatsluice.outbox o
+    WHERE o.room_id = e.group_id AND o.event_id = ANY (ids) AND o.action = 'send_text'
+      AND o.state NOT IN ('failed', 'expired', 'cancelled')
+    ORDER BY o.state = 'done', o.created_at DESC
+    LIMIT 1;
+    IF other.state <> 'done' AND other.text = words AND other.custom_data IS NOT DISTINCT FROM custom THEN
+        RAISE NOTICE 'outbox row % says the same and is %: it stays the only one', other.outbox_id, other.state;
+        RETURN other.outbox_id;
+    ELSIF other.state <> 'done' THEN
+        RAISE EXCEPTION 'outbox row % is a correction of the same message and is %', other.outbox_id, other.state
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = format('Wait for it, or SELECT moderation.%s(%L%s, ''why'');',
+                                CASE other.state WHEN 'uncertain' THEN 'settle' ELSE 'cancel' END, other.outbox_id,
+                                CASE other.state WHEN 'uncertain' THEN ', ''delivered''' ELSE '' END);
+    ELSIF other.state = 'done' AND NOT again THEN
+        RAISE EXCEPTION 'the message was corrected at % by outbox row %', other.delivered_at, other.outbox_id
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'again => true sends another one.';
+    END IF;
+
+    recall := recall AND delivered IS NOT NULL;
+    IF recall AND coalesce(seq, 0) <= 0 THEN
+        RAISE EXCEPTION 'event % was delivered at %, but its MsgSeq is not known: it cannot be recalled', event, delivered
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'recall => false sends without recalling it.';
+    END IF;
+    id := chatsluice.outbox_digest(event || ' ' || cause || ' ' || earlier);
+    INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, custom_data, msg_seq, cause,
+                                   asked_by, event_id, event_time, asked_at, state, reason, expires_at, random)
+    VALUES (e.group_id, id, e.sdkappid, 'send_text', e.from_account, words, custom, CASE WHEN recall THEN seq END, cause,
+            who, e.event_id, e.event_time, now(), CASE WHEN recall THEN 'held' ELSE 'queued' END,
+            'a person asks for it', now() + keep, chatsluice.outbox_random(id));
+    PERFORM chatsluice.note_action(who, name, e.group_id, NULL, e.event_id, id, NULL, why);
+    IF recall AND NOT EXISTS (SELECT FROM chatsluice.outbox o
+                              WHERE o.room_id = e.group_id AND o.action = 'recall' AND o.msg_seq = seq
+                                AND o.state NOT IN ('failed', 'expired', 'cancelled')) THEN
+        PERFORM chatsluice.ask_action(who, cause, 'recall', e.group_id, e.sdkappid, NULL, NULL, seq, e, keep, NULL,
+                                      'recall', why);
+    END IF;
+    RETURN id;
+END
+$$;
+
+-- Takes the move of outbox_move that a person asks for.
+CREATE FUNCTION chatsluice.ask_move(who text, outbox uuid, event_name text, room text, keep interval, name text,
+                                    detail text, why text) RETURNS uuid
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    o chatsluice.outbox;
+    found_room text;
+    meaning text;
+BEGIN
+    SELECT r.* INTO o
+    FROM chatsluice.outbox r WHERE r.outbox_id = outbox AND (room IS NULL OR r.room_id = room) FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no outbox row %', concat_ws(' in room ', outbox, room) USING ERRCODE = 'no_data_found';
+    END IF;
+    UPDATE chatsluice.outbox r
+    SET state = m.to_state, reason = m.reason || CASE WHEN why <> '' THEN ': ' || why ELSE '' END, changed_at = now(),
+        wait_until = NULL,
+        -- Sent again on a person's word it begins anew: tries, the time its Random is known, what may have been done.
+        uncounted = CASE WHEN m.event = 'settle_again' THEN r.attempts ELSE r.uncounted END,
+        first_sent_at = CASE WHEN m.event = 'settle_again' THEN NULL ELSE r.first_sent_at END,
+        in_doubt = r.in_doubt AND m.event <> 'settle_again',
+        due_at = CASE WHEN m.to_state = 'queued' THEN now() ELSE r.due_at END,
+        expires_at = CASE WHEN m.to_state = 'queued' THEN greatest(r.expires_at, now() + keep) ELSE r.expires_at END,
+        delivered_at = CASE WHEN m.to_state = 'done' THEN coalesce(r.answered_at, r.sent_at, now()) ELSE r.delivered_at END
+    FROM chatsluice.outbox_move m
+    WHERE r.room_id = o.room_id AND r.outbox_id = o.outbox_id AND m.from_state = r.state AND m.event = event_name
+    RETURNING r.room_id INTO found_room;
+    IF found_room IS NULL THEN
+        SELECT s.meaning INTO meaning FROM chatsluice.outbox_state s WHERE s.state = o.state;
+        RAISE EXCEPTION 'outbox row % is %, which % cannot change: %', outbox, o.state, name, meaning
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    PERFORM chatsluice.note_action(who, name, o.room_id, nullif(o.account, ''), o.event_id, outbox, detail, why);
+    RETURN outbox;
+END
+$$;
+
+CREATE FUNCTION chatsluice.ask_settle(who text, outbox uuid, decision text, room text, keep interval, why text)
+    RETURNS uuid
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    event_name constant text := CASE decision WHEN 'delivered' THEN 'settle_done' WHEN 'send again' THEN 'settle_again'
+                                              WHEN 'drop' THEN 'cancel' END;
+    now_state text;
+BEGIN
+    IF event_name IS NULL THEN
+        RAISE EXCEPTION '"%" settles nothing', decision
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Say ''delivered'', ''send again'' or ''drop''.';
+    END IF;
+    SELECT o.state INTO now_state
+    FROM chatsluice.outbox o WHERE o.outbox_id = outbox AND (room IS NULL OR o.room_id = room);
+    IF now_state <> 'uncertain' THEN
+        RAISE EXCEPTION 'outbox row % is %: there is nothing to settle', outbox, now_state
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN chatsluice.ask_move(who, outbox, event_name, room, keep, 'settle', decision, why);
+END
+$$;
+
+-- A person's mute, ban or their end, about the sender of an event.
+CREATE FUNCTION chatsluice.ask_sender(who text, act text, event uuid, duration interval, why text, room text, note text,
+                                      keep interval, name text) RETURNS uuid
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    e constant chatsluice.event := chatsluice.find_event(event, room);
+BEGIN
+    PERFORM chatsluice.check_message(e);
+    RETURN chatsluice.ask_action(who, 'person', act, e.group_id, e.sdkappid, e.from_account, duration, NULL, e, keep, note,
+                                 name, why);
+END
+$$;
+
+CREATE FUNCTION chatsluice.ask_recall(who text, event uuid, why text, room text, note text, keep interval) RETURNS uuid
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    e constant chatsluice.event := chatsluice.find_event(event, room);
+    seq bigint;
+BEGIN
+    PERFORM chatsluice.check_message(e);
+    SELECT max(m.msg_seq) INTO seq FROM chatsluice.same_message(e) m WHERE m.command = 'after';
+    IF coalesce(seq, 0) <= 0 THEN
+        RAISE EXCEPTION 'event % is not known to have been delivered: there is nothing to recall', event
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN chatsluice.ask_action(who, 'person', 'recall', e.group_id, e.sdkappid, NULL, NULL, seq, e, keep, note, 'recall',
+                                 why);
+END
+$$;
+
+-- The contract with people. They run with the rights of the owner, so that a moderator needs none on the tables; nobody
+-- has the right to call them until it is granted. room spares a search through all rooms. keep: how long it makes
+-- sense to carry it out. Each returns the id of the outbox row.
+
+CREATE FUNCTION moderation.resend(event uuid, text text, why text DEFAULT NULL, room text DEFAULT NULL,
+                                  recall boolean DEFAULT true, again boolean DEFAULT false,
+                                  keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_send(session_user, 'person', event, coalesce(text, ''), room, recall, again, keep, 'resend', why)
+$$;
+
+CREATE FUNCTION moderation.approve(event uuid, why text DEFAULT NULL, room text DEFAULT NULL,
+                                   again boolean DEFAULT false, keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_send(session_user, 'person', event, NULL, room, false, again, keep, 'approve', why)
+$$;
+
+CREATE FUNCTION moderation.recall(event uuid, why text DEFAULT NULL, room text DEFAULT NULL, note text DEFAULT NULL,
+                                  keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_recall(session_user, event, why, room, note, keep)
+$$;
+
+CREATE FUNCTION moderation.mute(room text, account text, duration interval, why text DEFAULT NULL,
+                                app bigint DEFAULT NULL, keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_action(session_user, 'person', 'mute', room, chatsluice.app_of(room, app), account, duration,
+                                 NULL, NULL, keep, NULL, 'mute', why)
+$$;
+
+CREATE FUNCTION moderation.mute_sender(event uuid, duration interval, why text DEFAULT NULL, room text DEFAULT NULL,
+                                       keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_sender(session_user, 'mute', event, duration, why, room, NULL, keep, 'mute_sender')
+$$;
+
+CREATE FUNCTION moderation.unmute(room text, account text, why text DEFAULT NULL, app bigint DEFAULT NULL,
+                                  keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_action(session_user, 'person', 'unmute', room, chatsluice.app_of(room, app), account, NULL, NULL,
+                                 NULL, keep, NULL, 'unmute', why)
+$$;
+
+CREATE FUNCTION moderation.ban(room text, account text, duration interval, why text DEFAULT NULL,
+                               note text DEFAULT NULL, app bigint DEFAULT NULL, keep interval DEFAULT '10 minutes')
+    RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_action(session_user, 'person', 'ban', room, chatsluice.app_of(room, app), account, duration,
+                                 NULL, NULL, keep, note, 'ban', why)
+$$;
+
+CREATE FUNCTION moderation.ban_sender(event uuid, duration interval, why text DEFAULT NULL, note text DEFAULT NULL,
+                                      room text DEFAULT NULL, keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_sender(session_user, 'ban', event, duration, why, room, note, keep, 'ban_sender')
+$$;
+
+CREATE FUNCTION moderation.unban(room text, account text, why text DEFAULT NULL, app bigint DEFAULT NULL,
+                                 keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_action(session_user, 'person', 'unban', room, chatsluice.app_of(room, app), account, NULL, NULL,
+                                 NULL, keep, NULL, 'unban', why)
+$$;
+
+CREATE FUNCTION moderation.cancel(outbox uuid, why text DEFAULT NULL, room text DEFAULT NULL) RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_move(session_user, outbox, 'cancel', room, NULL, 'cancel', NULL, why)
+$$;
+
+CREATE FUNCTION moderation.settle(outbox uuid, decision text, why text DEFAULT NULL, room text DEFAULT NULL,
+                                  keep interval DEFAULT '10 minutes') RETURNS uuid
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.ask_settle(session_user, outbox, decision, room, keep, why)
+$$;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA moderation FROM PUBLIC;
+
+-- One row an action, with what it answers and what it came to. A condition on room_id, with one on asked_at, event_id or
+-- sent_at, uses the outbox's indexes; the events beside it are found by primary key.
+CREATE VIEW moderation.correction AS
+SELECT o.room_id,
+       o.outbox_id,
+       o.sdkappid,
+       o.action,
+       o.account,
+       o.text,
+       o.state,
+       s.meaning,
+       s.final,
+       o.reason,
+       o.attempts,
+       o.transport,
+       o.http_status,
+       o.error_code,
+       o.error_info,
+       o.request_id,
+       o.drop_reason,
+       o.cause,
+       o.asked_by,
+       o.asked_at,
+       o.due_at,
+       o.expires_at,
+       o.first_sent_at,
+       o.sent_at,
+       o.answered_at,
+       o.delivered_at,
+       o.delivered_at - o.asked_at AS time_to_delivery,
+       o.custom_data,
+       o.seconds,
+       coalesce(o.sent_msg_seq, o.msg_seq) AS msg_seq,
+       o.event_id AS original_event_id,
+       o.event_time AS original_time,
+       e.from_account AS original_sender,
+       e.text AS original_text,
+       e.cloud_custom_data AS original_custom_data,
+       e.verdict AS original_verdict,
+       e.rule AS original_rule,
+       o.delivered_event_id,
+       d.text AS delivered_text,
+       d.cloud_custom_data AS delivered_custom_data
+FROM chatsluice.outbox o
+JOIN chatsluice.outbox_state s USING (state)
+LEFT JOIN chatsluice.event e
+       ON e.group_id = o.room_id AND e.event_time = o.event_time AND e.event_id = o.event_id
+LEFT JOIN chatsluice.event d
+       ON d.group_id = o.room_id AND d.event_time = o.delivered_event_time AND d.event_id = o.delivered_event_id;
+
+-- Every webhook that has to do with corrections, both ways: of an original the rows that answer it, of a correction's own
+-- webhooks the row they carry out.
+CREATE VIEW moderation.corrected_event AS
+SELECT o.room_id, o.event_id, o.event_time, 'original' AS part, o.outbox_id, o.action, o.state
+FROM chatsluice.outbox o
+WHERE o.event_id IS NOT NULL
+UNION ALL
+SELECT e.group_id, e.event_id, e.event_time, e.command, o.outbox_id, o.action, o.state
+FROM chatsluice.event e
+JOIN chatsluice.outbox o ON o.room_id = e.group_id AND o.outbox_id = e.correction_id
+UNION ALL
+SELECT o.room_id, o.delivered_event_id, o.delivered_event_time, 'after', o.outbox_id, o.action, o.state
+FROM chatsluice.outbox o
+JOIN chatsluice.event e
+  ON e.group_id = o.room_id AND e.event_time = o.delivered_event_time AND e.event_id = o.delivered_event_id
+ AND e.correction_id IS NULL;
+
+CREATE VIEW moderation.action AS
+SELECT a.at, a.who, a.action, a.detail, a.room_id, a.account, a.event_id, a.outbox_id, a.why, o.state, o.reason
+FROM chatsluice.moderator_action a
+LEFT JOIN chatsluice.outbox o ON o.room_id = a.room_id AND o.outbox_id = a.outbox_id;

@@ -73,6 +73,10 @@ FAMILY("chatsluice_loader_duplicates_total", "counter", "After deliveries that w
 COUNTER(LOADER_DUPLICATES, "chatsluice_loader_duplicates_total", "")
 FAMILY("chatsluice_loader_dead_letters_total", "counter", "Records PostgreSQL refused, parked in dead_letter.")
 COUNTER(LOADER_DEAD_LETTERS, "chatsluice_loader_dead_letters_total", "")
+FAMILY("chatsluice_follow_ups_total", "counter",
+       "Rows written for follow-ups and sightings of own messages, and events refused.")
+COUNTER(FOLLOW_UPS_WRITTEN, "chatsluice_follow_ups_total", "outcome=\"written\"")
+COUNTER(FOLLOW_UPS_REFUSED, "chatsluice_follow_ups_total", "outcome=\"refused\"")
 FAMILY("chatsluice_loader_failures_total", "counter", "Batches that failed and are tried again.")
 COUNTER(LOADER_FAILURES, "chatsluice_loader_failures_total", "")
 FAMILY("chatsluice_database_up", "gauge", "1 while the loader's connection to PostgreSQL works.")

@@ -49,12 +49,15 @@ struct loader {
     char *database_url;
     char *instance_id;
     int64_t connect_timeout_ms;
+    void (*on_follow_ups)(void *arg);
+    void *arg;
     pthread_t thread;
     _Atomic uint64_t position;
 
-    pthread_mutex_t lock; /* guards the next three */
+    pthread_mutex_t lock; /* guards the next four */
     pthread_cond_t wake;
     bool stopping;
+    struct follow_up_terms terms;
     struct db *db; /* used by the loader thread alone, which changes the pointer under the lock; loader_stop cancels */
 
     enum loader_state state; /* the rest belongs to the loader thread */
@@ -183,6 +186,18 @@ static int move_position(struct loader *l, uint64_t from, uint64_t to, struct er
     return r;
 }
 
+/* Of a batch that is committed. */
+static void account_for(struct loader *l, const struct batch_tally *tally)
+{
+    metric_add(METRIC_LOADER_ROWS, tally->rows);
+    metric_add(METRIC_LOADER_DUPLICATES, tally->duplicates);
+    metric_add(METRIC_LOADER_DEAD_LETTERS, tally->parked);
+    metric_add(METRIC_FOLLOW_UPS_WRITTEN, tally->follow_ups);
+    metric_add(METRIC_FOLLOW_UPS_REFUSED, tally->follow_ups_refused);
+    if (tally->follow_ups > 0 && l->on_follow_ups)
+        l->on_follow_ups(l->arg);
+}
+
 /* Takes over what the database says, whoever moved it, and reads the spool from there. */
 static int adopt_position(struct loader *l, struct err *err)
 {
@@ -196,11 +211,8 @@ static int adopt_position(struct loader *l, struct err *err)
     spool_get_status(l->spool,
                      &status); /* after the position: another loader's may still grow, ours is not behind it */
     if (l->in_doubt_seq > 0) {
-        if (found == l->in_doubt_seq) {
-            metric_add(METRIC_LOADER_ROWS, l->in_doubt.rows);
-            metric_add(METRIC_LOADER_DUPLICATES, l->in_doubt.duplicates);
-            metric_add(METRIC_LOADER_DEAD_LETTERS, l->in_doubt.parked);
-        }
+        if (found == l->in_doubt_seq)
+            account_for(l, &l->in_doubt);
         log_info("commit without an answer settled", log_bool("committed", found == l->in_doubt_seq),
                  log_u64("position", found));
     } else if (l->state != STATE_NEW && found != known) {
@@ -357,6 +369,29 @@ static int fill(struct loader *l, bool streaming, int64_t *unsettled_us, struct 
     return r;
 }
 
+/* After the rows of the batch. each: a refused one is left out. */
+static int store_follow_ups(struct loader *l, bool each, struct batch_tally *tally, struct err *err)
+{
+    const struct follow_ups *f = &l->batch.follow_ups;
+    struct follow_up_terms terms;
+    int r;
+
+    if (f->count == 0)
+        return 0;
+    pthread_mutex_lock(&l->lock);
+    terms = (struct follow_up_terms){l->terms.rest_apps ? strdup(l->terms.rest_apps) : NULL, l->terms.time_to_live_ms};
+    pthread_mutex_unlock(&l->lock);
+    if (!terms.rest_apps)
+        return err_set(err, ERR_FAILED, "could not write follow-ups: no memory");
+    if (each)
+        r = follow_ups_store_each(f, l->db, spool_id(l->spool), &terms, &tally->follow_ups, &tally->follow_ups_refused,
+                                  err);
+    else
+        r = follow_ups_store(f, l->db, spool_id(l->spool), &terms, &tally->follow_ups, err);
+    free(terms.rest_apps);
+    return r;
+}
+
 /* The plain way. *retry: the rows are good, but must go the careful way; the transaction is undone. */
 static int load_plainly(struct loader *l, struct batch_tally *tally, int64_t *unsettled_us, bool *retry,
                         struct err *err)
@@ -385,6 +420,13 @@ static int load_plainly(struct loader *l, struct batch_tally *tally, int64_t *un
     tally->rows = l->batch.count - l->batch.unreadable;
     if (r == 0)
         r = batch_park_unreadable(&l->batch, l->db, l->spool, tally, err);
+    if (r < 0)
+        return r;
+    r = store_follow_ups(l, false, tally, err);
+    if (r < 0 && db_alive(l->db) && !db_error_is_transient(err)) {
+        *retry = true;
+        return db_exec(l->db, "ROLLBACK", err);
+    }
     return r < 0 ? r : commit(l, tally, err);
 }
 
@@ -405,6 +447,8 @@ static int load_carefully(struct loader *l, struct batch_tally *tally, int64_t u
         r = batch_merge(&l->batch, l->db, l->spool, tally, err);
     if (r == 0)
         r = batch_park_unreadable(&l->batch, l->db, l->spool, tally, err);
+    if (r == 0)
+        r = store_follow_ups(l, true, tally, err);
     return r < 0 ? r : commit(l, tally, err);
 }
 
@@ -427,9 +471,7 @@ static int load_batch(struct loader *l, struct err *err)
         return r;
     atomic_store(&l->position, l->batch.last_seq);
     spool_release(l->spool, l->batch.last_seq);
-    metric_add(METRIC_LOADER_ROWS, tally.rows);
-    metric_add(METRIC_LOADER_DUPLICATES, tally.duplicates);
-    metric_add(METRIC_LOADER_DEAD_LETTERS, tally.parked);
+    account_for(l, &tally);
     return 0;
 }
 
@@ -516,6 +558,7 @@ static void loader_free(struct loader *l)
     pthread_mutex_destroy(&l->lock);
     free(l->database_url);
     free(l->instance_id);
+    free(l->terms.rest_apps);
     free(l);
 }
 
@@ -533,9 +576,13 @@ int loader_start(struct loader **out, const struct loader_options *options, stru
     l->instance_id = strdup(options->instance_id);
     l->connect_timeout_ms = options->connect_timeout_ms;
     l->partitions.days_ahead = options->partition_days_ahead;
+    l->on_follow_ups = options->on_follow_ups;
+    l->arg = options->arg;
     l->retry_ms = RETRY_MIN_MS;
     l->seed = (unsigned)clock_mono_us();
     r = l->database_url && l->instance_id ? 0 : err_set(err, ERR_FAILED, "no memory");
+    if (r == 0)
+        r = follow_up_terms_set(&l->terms, options->apps, options->app_count, options->time_to_live_ms, err);
     if (r == 0)
         r = event_encoder_new(&l->encoder, spool_id(l->spool), err);
     if (r == 0)
@@ -572,6 +619,19 @@ void loader_stop(struct loader *l)
         pthread_join(l->thread, NULL);
     }
     loader_free(l);
+}
+
+int loader_reload(struct loader *l, const struct config_app *apps, size_t app_count, int64_t time_to_live_ms,
+                  struct err *err)
+{
+    int r;
+
+    if (!l)
+        return 0;
+    pthread_mutex_lock(&l->lock);
+    r = follow_up_terms_set(&l->terms, apps, app_count, time_to_live_ms, err);
+    pthread_mutex_unlock(&l->lock);
+    return r;
 }
 
 uint64_t loader_position(struct loader *l)

@@ -16,7 +16,9 @@ enum {
 int batch_init(struct batch *b, size_t max_rows, struct err *err)
 {
     *b = (struct batch){.max_rows = max_rows, .items = calloc(max_rows, sizeof(*b->items))};
-    return b->items ? 0 : err_set(err, ERR_FAILED, "could not make a batch of %zu rows: no memory", max_rows);
+    if (!b->items)
+        return err_set(err, ERR_FAILED, "could not make a batch of %zu rows: no memory", max_rows);
+    return follow_ups_init(&b->follow_ups, max_rows, err);
 }
 
 void batch_release(struct batch *b)
@@ -24,6 +26,7 @@ void batch_release(struct batch *b)
     free(b->items);
     b->items = NULL;
     buf_release(&b->rows);
+    follow_ups_release(&b->follow_ups);
 }
 
 void batch_reset(struct batch *b, uint64_t position)
@@ -31,6 +34,7 @@ void batch_reset(struct batch *b, uint64_t position)
     if (b->rows.cap > KEEP_CAPACITY)
         buf_release(&b->rows);
     buf_reset(&b->rows);
+    follow_ups_reset(&b->follow_ups);
     b->count = 0;
     b->unreadable = 0;
     b->sent = 0;
@@ -56,7 +60,7 @@ int batch_add(struct batch *b, struct event_encoder *e, const struct spool_recor
     }
     b->items[b->count++] = (struct batch_row){record->seq, start, b->rows.len};
     b->last_seq = record->seq;
-    return 0;
+    return r == ERR_INVALID ? 0 : follow_ups_note(&b->follow_ups, record, *event_time_us, err);
 }
 
 int batch_send(struct batch *b, struct db *db, bool last, struct err *err)

@@ -9,6 +9,7 @@
 #include "spool/spool.h"
 #include "store/db.h"
 #include "store/event_row.h"
+#include "store/follow_up.h"
 
 struct batch_row {
     uint64_t seq;
@@ -23,10 +24,12 @@ struct batch {
     struct buf rows;
     size_t sent;       /* bytes of rows handed to the COPY */
     uint64_t last_seq; /* where the spool is when this batch is in */
+    struct follow_ups follow_ups;
 };
 
 struct batch_tally {
     uint64_t rows, duplicates, parked;
+    uint64_t follow_ups, follow_ups_refused; /* rows of outbox and outbox_sighting; events whose rows were refused */
 };
 
 int batch_init(struct batch *b, size_t max_rows, struct err *err);

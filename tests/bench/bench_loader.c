@@ -157,7 +157,12 @@ static int64_t cpu_us(void)
 /* *own_us: processor time of this process, the server's not counted. */
 static int64_t time_loader(struct spool *sp, const char *url, unsigned long events, int64_t *own_us)
 {
-    struct loader_options options = {sp, url, "bench", BATCH_ROWS, 5000, 1};
+    struct loader_options options = {.spool = sp,
+                                     .database_url = url,
+                                     .instance_id = "bench",
+                                     .batch_rows = BATCH_ROWS,
+                                     .connect_timeout_ms = 5000,
+                                     .partition_days_ahead = 1};
     struct loader *loader = NULL;
     struct err err = {0};
     int64_t start_us = clock_mono_us(), start_cpu_us = cpu_us(), took_us;

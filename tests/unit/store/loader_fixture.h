@@ -20,7 +20,10 @@ struct bench { /* one test's workbench */
     char spool_directory[64];
     struct spool *spool;
     struct loader *loader;
-    int64_t now_us; /* when all of it happens: noon today, so that no day ends within a test */
+    struct config_app *apps; /* of the loader; none unless a test sets them */
+    size_t app_count;
+    void (*on_follow_ups)(void *arg); /* arg: this bench */
+    int64_t now_us;                   /* when all of it happens: noon today, so that no day ends within a test */
 };
 
 static inline void open_spool(struct bench *b)
@@ -55,7 +58,17 @@ static inline void bench_close(struct bench *b)
 
 static inline struct loader *start_loader(struct bench *b, const char *url, const char *instance, size_t batch_rows)
 {
-    struct loader_options options = {b->spool, url, instance, batch_rows, 5000, 2};
+    struct loader_options options = {.spool = b->spool,
+                                     .database_url = url,
+                                     .instance_id = instance,
+                                     .batch_rows = batch_rows,
+                                     .connect_timeout_ms = 5000,
+                                     .partition_days_ahead = 2,
+                                     .apps = b->apps,
+                                     .app_count = b->app_count,
+                                     .time_to_live_ms = 120000,
+                                     .on_follow_ups = b->on_follow_ups,
+                                     .arg = b};
     struct loader *loader = NULL;
     struct err err = {0};
 
