@@ -89,7 +89,7 @@ static void script_end(struct script *s)
 
 static struct http_client *client_new(void)
 {
-    const struct http_client_options options = {1, 100, "test/1"};
+    const struct http_client_options options = {1, 100, "test/1", NULL};
     struct http_client *client;
 
     assert_int_equal(http_client_new(&client, &options, NULL), 0);
