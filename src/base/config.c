@@ -576,6 +576,18 @@ static void check_apps(struct loading *l, bool to_serve)
     }
 }
 
+/* What must be readable here and now to serve. */
+static void check_files(struct loading *l)
+{
+    const struct config *c = l->config;
+    struct err err;
+
+    if (c->outbox.ca_file && access(c->outbox.ca_file, R_OK) != 0) {
+        err_set_errno(&err, ERR_USAGE, "could not open \"%.256s\"", c->outbox.ca_file);
+        check_fault(l, &c->outbox.ca_file, err.text);
+    }
+}
+
 /* The one default that depends on another value. */
 static int default_cache_directory(struct config *c)
 {
@@ -620,6 +632,8 @@ static int load(struct config **out, const char *path, bool to_serve, struct fau
     read_secrets(l);
     check_values(l);
     check_apps(l, to_serve);
+    if (to_serve)
+        check_files(l);
     r = faults->count > faults_before ? ERR_USAGE : default_cache_directory(c);
 out:
     if (r == ERR_FAILED)

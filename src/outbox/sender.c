@@ -21,7 +21,7 @@ enum {
     CLAIM_MARGIN_MS = 3000,
     /* Permits are leased for LEASE and used for USE of it, by our clock from before the database was asked. */
     LEASE_MS = 3000,
-    USE_MS = 2500,
+    USE_MS = 2000,
     RENEW_MS = 500,
     RENEW_SOON_MS = 100,    /* while permits move between instances */
     BUDGET_IDLE_MS = 10000, /* the lease of a command nobody has used for so long is left to run out */
@@ -195,6 +195,7 @@ static void job_refuse(struct sender *s, struct job *job, const char *event, con
 static int call_begin(struct sender *s, struct job *job, struct err *err)
 {
     struct application *app = job->app;
+    const int64_t lease_until_us = app->budgets[job->row.command].pacer.lease_until_us;
     struct caller caller = {.url = app->url,
                             .sdkappid = app->sdkappid,
                             .admin = app->admin,
@@ -216,7 +217,9 @@ static int call_begin(struct sender *s, struct job *job, struct err *err)
                             &(struct http_call){.url = buf_text(&s->url),
                                                 .body = buf_span(&s->body),
                                                 .timeout_ms = s->options.timeout_ms,
-                                                .send_before_us = job->send_before_us,
+                                                .send_before_us = job->send_before_us < lease_until_us
+                                                                      ? job->send_before_us
+                                                                      : lease_until_us,
                                                 .arg = job},
                             err);
 }

@@ -267,6 +267,8 @@ static const struct {
      "with 127.\n"},
     {APP "    admin: 'a&usersig=x'\n",
      "4:12: apps[1].admin: an account name is 1 to 32 letters, digits, \"_\" and \"-\"\n"},
+    {"outbox:\n  ca_file: /nonexistent/ca.pem\n" APP,
+     "2:12: outbox.ca_file: could not open \"/nonexistent/ca.pem\": No such file or directory\n"},
     {"webhook: {listen: [}\n", NULL},
 };
 

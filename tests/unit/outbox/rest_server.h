@@ -22,6 +22,7 @@ struct rest_server {
     struct buf last_query; /* holds a signature */
     char answers[256];     /* the answer of every call, unless its body has "answer <code>" */
     int status;
+    char once[256];   /* the answer of the next call alone, when not empty */
     unsigned holding; /* calls that get no answer at all until this is 0 */
 };
 
@@ -64,6 +65,12 @@ static void rest_handle(const struct http_request *request, struct http_reply *r
     while (s->holding > 0)
         pthread_cond_wait(&s->called, &s->lock);
     reply->status = s->status;
+    if (s->once[0]) {
+        buf_add_text(reply->body, s->once);
+        s->once[0] = '\0';
+        pthread_mutex_unlock(&s->lock);
+        return;
+    }
     asked = strstr(buf_text(body), "answer ");
     if (asked)
         buf_addf(
