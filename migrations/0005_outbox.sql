@@ -862,7 +862,7 @@ BEGIN
         FROM chatsluice.event v WHERE v.group_id = room ORDER BY v.event_time DESC LIMIT 1;
     END IF;
     IF found_app IS NULL THEN
-        RAISE EXCEPTION 'the application of room "%" is not known: no webhook of it is stored', room
+        RAISE EXCEPTION 'the application of room % is not known: no webhook of it is stored', room
             USING ERRCODE = 'no_data_found', HINT = 'Name it: app => 1400000001';
     END IF;
     RETURN found_app;
@@ -918,7 +918,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF said IS NULL AND coalesce(e.verdict, '') NOT IN ('reject', 'discard') THEN
-        RAISE EXCEPTION 'event % was not stopped, its verdict was "%": there is nothing to approve', event, e.verdict
+        RAISE EXCEPTION 'event % was not stopped, its verdict was %: there is nothing to approve', event, e.verdict
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
 
@@ -1014,7 +1014,7 @@ DECLARE
     now_state text;
 BEGIN
     IF event_name IS NULL THEN
-        RAISE EXCEPTION '"%" settles nothing', decision
+        RAISE EXCEPTION '% settles nothing', decision
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Say ''delivered'', ''send again'' or ''drop''.';
     END IF;
     SELECT o.state INTO now_state
