@@ -122,12 +122,15 @@ static void shown_add(struct buf *out, const struct group_message *gm)
     buf_add_char(out, '}');
 }
 
-static enum send_result deliver(struct platform *p, struct group_message *gm, struct delivery *out)
+static enum send_result deliver(struct platform *p, const struct outgoing *message, struct group_message *gm,
+                                struct delivery *out)
 {
     struct buf shown = BUF_INIT;
     enum send_result result = SEND_OK;
 
-    if (rooms_number(p->rooms, gm->group_id, clock_mono_us(), &gm->msg_seq, &out->over_limit) != ROOM_OK)
+    out->over_limit = message->over_limit;
+    if (!out->over_limit &&
+        rooms_number(p->rooms, gm->group_id, clock_mono_us(), &gm->msg_seq, &out->over_limit) != ROOM_OK)
         return SEND_NO_ROOM; /* dissolved meanwhile */
     if (out->over_limit) {
         atomic_fetch_add_explicit(&p->dropped, 1, memory_order_relaxed);
@@ -193,7 +196,7 @@ void platform_send(struct platform *p, const struct outgoing *message, struct de
     if (out->result != SEND_OK || out->verdict == VERDICT_DISCARD)
         return;
     out->msg_time_s = gm.msg_time_s = clock_wall_us() / 1000000;
-    out->result = deliver(p, &gm, out);
+    out->result = deliver(p, message, &gm, out);
     if (!out->delivered)
         return;
     out->msg_seq = gm.msg_seq;

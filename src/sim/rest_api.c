@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "sim/limit.h"
+#include "sim/rest_fault.h"
 #include "wire/gate.h"
 #include "wire/rest.h"
 #include "wire/usersig.h"
@@ -20,6 +21,7 @@ struct call {
     const struct http_request *request;
     struct span body;
     struct buf *strings; /* scratch */
+    bool over_limit;     /* a fault wants the message dropped as one too many for the room */
     int64_t code;
     char info[sizeof(((struct err *)NULL)->text)]; /* may hold the words of an err */
     struct buf response;                           /* members of the object under "Response" */
@@ -36,6 +38,12 @@ static const struct rest_command commands[] = {
     {"/v4/live_engine_http_srv/send_text_msg", send_text_msg},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+_Static_assert((int)COMMANDS <= (int)FAULT_COMMANDS_MAX, "faults and counts are kept for each command");
+
+const char *rest_api_command(size_t index)
+{
+    return index < COMMANDS ? commands[index].path : NULL;
+}
 
 struct rest_api {
     struct rest_api_options options; /* fixed */
@@ -227,6 +235,7 @@ static void send_text_msg(struct call *call)
         .client_ip = call->request->remote_address,
         .opt_platform = "RESTAPI",
         .live_only = true,
+        .over_limit = call->over_limit,
         .after_later = true,
     };
     if (buf_failed(&msg_body) || buf_failed(&custom_data)) {
@@ -278,11 +287,19 @@ void rest_api_handle(struct rest_api *api, const struct http_request *request, s
 {
     struct call call = {.api = api, .request = request, .body = body, .strings = strings};
     const uint64_t number = atomic_fetch_add_explicit(&api->answered, 1, memory_order_relaxed) + 1;
+    const struct rest_fault fault = rest_fault_begin(api->options.faults, api->options.calls, request->path);
     char request_id[REQUEST_ID];
 
-    run(&call);
+    call.over_limit = fault.faults.over_limit;
+    if (rest_fault_carries_out(&fault))
+        run(&call);
+    if (rest_fault_code(&fault) != 0) {
+        fail(&call, rest_fault_code(&fault), "chatsim was told to fail this call");
+        buf_reset(&call.response);
+    }
     snprintf(request_id, sizeof(request_id), "Id-%016" PRIx64 "%016" PRIx64 "-O-Seq-%" PRIu64,
              platform_random(api->platform), platform_random(api->platform), number);
     rest_write_answer(reply->body, call.code, call.info, request_id, buf_span(&call.response));
+    rest_fault_end(&fault, call.code, reply);
     buf_release(&call.response);
 }

@@ -10,15 +10,19 @@
 #define CHATSLUICE_SIM_REST_API_H
 
 #include "base/http_server.h"
+#include "sim/call_log.h"
+#include "sim/fault_plan.h"
 #include "sim/platform.h"
 
 struct rest_api;
 
 struct rest_api_options {
     uint64_t sdkappid;
-    const char *admin;    /* the one administrator account; texts are borrowed until rest_api_free */
-    const char *secret;   /* NULL: a UserSig must be there but is not verified */
-    bool frequency_error; /* a message over the room's limit is answered 100602, not success with MsgDropReason */
+    const char *admin;         /* the one administrator account; texts are borrowed until rest_api_free */
+    const char *secret;        /* NULL: a UserSig must be there but is not verified */
+    bool frequency_error;      /* a message over the room's limit is answered 100602, not success with MsgDropReason */
+    struct fault_plan *faults; /* borrowed as well, as the next; NULL: none */
+    struct call_log *calls;    /* NULL: not kept */
 };
 
 struct rest_api *rest_api_new(const struct rest_api_options *options, struct platform *platform); /* NULL: no memory */
@@ -27,5 +31,8 @@ void rest_api_free(struct rest_api *api);                                       
 /* strings is scratch memory of the calling thread. */
 void rest_api_handle(struct rest_api *api, const struct http_request *request, struct span body, struct buf *strings,
                      struct http_reply *reply);
+
+/* The path of a command; NULL past the last one. */
+const char *rest_api_command(size_t index);
 
 #endif
