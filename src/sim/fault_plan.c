@@ -11,7 +11,7 @@
 #include <strings.h>
 
 /* Commands of the REST API first, then the webhooks. */
-enum { NUMBER_BEFORE = FAULT_COMMANDS_MAX, NUMBER_AFTER, NUMBERS };
+enum { WEBHOOKS = 3, NUMBER_WEBHOOKS = FAULT_COMMANDS_MAX, NUMBERS = NUMBER_WEBHOOKS + WEBHOOKS };
 
 struct planned {
     struct fault_spec spec;
@@ -145,10 +145,15 @@ struct rest_faults fault_plan_rest(struct fault_plan *plan, size_t command)
     return out;
 }
 
-static bool webhook_covers(const struct fault_spec *spec, enum command command)
-{
-    return spec->where == WHERE_WEBHOOKS || spec->where == (command == COMMAND_BEFORE ? WHERE_BEFORE : WHERE_AFTER);
-}
+static const struct webhook {
+    enum command command;
+    enum fault_where where;
+    const char *name;
+} webhooks[WEBHOOKS] = {
+    {COMMAND_BEFORE, WHERE_BEFORE, "before"},
+    {COMMAND_AFTER, WHERE_AFTER, "after"},
+    {COMMAND_RECALL, WHERE_RECALL, "recall"},
+};
 
 /* random: of this fault and this webhook. */
 static void webhook_apply(struct webhook_faults *out, const struct fault_spec *spec, uint64_t random)
@@ -173,18 +178,24 @@ static void webhook_apply(struct webhook_faults *out, const struct fault_spec *s
 
 struct webhook_faults fault_plan_webhook(struct fault_plan *plan, enum command command)
 {
-    const char *name = command == COMMAND_BEFORE ? "before" : "after";
     struct webhook_faults out = {0};
+    size_t webhook = 0;
+    const char *name;
     uint64_t n;
 
-    assert(command == COMMAND_BEFORE || command == COMMAND_AFTER);
+    while (webhook < WEBHOOKS - 1 && webhooks[webhook].command != command)
+        webhook++;
+    assert(webhooks[webhook].command == command);
     if (!plan)
         return out;
+    name = webhooks[webhook].name;
     pthread_mutex_lock(&plan->lock);
-    n = ++plan->numbers[command == COMMAND_BEFORE ? NUMBER_BEFORE : NUMBER_AFTER];
+    n = ++plan->numbers[NUMBER_WEBHOOKS + webhook];
     for (size_t i = 0; i < plan->count; i++) {
         const struct fault_spec *spec = &plan->planned[i].spec;
-        if (webhook_covers(spec, command) && hits_locked(plan, i, name, n))
+        if (spec->where != WHERE_WEBHOOKS && spec->where != webhooks[webhook].where)
+            continue;
+        if (hits_locked(plan, i, name, n))
             webhook_apply(&out, spec, draw(plan, i, name, n, 1));
     }
     pthread_mutex_unlock(&plan->lock);

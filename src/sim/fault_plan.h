@@ -1,6 +1,6 @@
 /* fault_plan.h - which faults hit which call or webhook, decided by the seed.
  *
- * Every REST command and both webhooks count what happens to them; whether fault number i hits the n-th call of a
+ * Every REST command and every webhook counts what happens to them; whether fault number i hits the n-th call of a
  * command is a keyed hash of the seed, i, the command's name and n. So the same seed and the same faults hit the same
  * calls again, whatever the threads do; n counts from 1 since the faults were set.
  * Of several faults that spoil one answer the first in the list does; everything else adds up.
@@ -37,6 +37,7 @@ struct webhook_faults {
     int64_t delay_ms, duplicate_ms, slow_ms;
     unsigned left_out; /* bits of enum webhook_part */
 };
+/* command is COMMAND_BEFORE, COMMAND_AFTER or COMMAND_RECALL. */
 struct webhook_faults fault_plan_webhook(struct fault_plan *plan, enum command command);
 
 /* Sleeps, until fault_plan_stop() at the longest. */

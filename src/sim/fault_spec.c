@@ -121,8 +121,8 @@ static int refuse_word(const char *what, const char *word, const char *const *ri
 
 static int where_read(struct fault_spec *out, const char *word, struct err *err)
 {
-    static const char *const names[] = {"rest", "before", "after", "webhooks"};
-    static const enum fault_where wheres[] = {WHERE_REST, WHERE_BEFORE, WHERE_AFTER, WHERE_WEBHOOKS};
+    static const char *const names[] = {"rest", "before", "after", "recall", "webhooks"};
+    static const enum fault_where wheres[] = {WHERE_REST, WHERE_BEFORE, WHERE_AFTER, WHERE_RECALL, WHERE_WEBHOOKS};
     enum { NAMES = sizeof(names) / sizeof(names[0]) };
     const char *right[NAMES + FAULT_COMMANDS_MAX], *command;
     size_t count = 0;
@@ -218,8 +218,9 @@ static int probability_read(struct fault_spec *out, const char *word, struct err
 /* What the table cannot say: kinds that fit only some of the places of their side. */
 static int fits(const struct fault_spec *spec, struct err *err)
 {
-    if (spec->kind == FAULT_DUPLICATE && spec->where != WHERE_AFTER)
-        return err_set(err, ERR_USAGE, "only After webhooks are sent twice: after:%s", kinds[spec->kind].example);
+    if (spec->kind == FAULT_DUPLICATE && spec->where != WHERE_AFTER && spec->where != WHERE_RECALL)
+        return err_set(err, ERR_USAGE, "a Before webhook is never sent twice; there are after:%s and recall:%s",
+                       kinds[spec->kind].example, kinds[spec->kind].example);
     if (spec->kind == FAULT_FREQUENCY && spec->where == WHERE_COMMAND &&
         strncmp(fault_command_name(spec->command), "send_", 5) != 0)
         return err_set(err, ERR_USAGE, "MsgFreqCtrl is for commands that send a message: send_text_msg:MsgFreqCtrl");

@@ -2,8 +2,9 @@
  *
  *   WHERE:KIND[=VALUE][:PROBABILITY]        send_text_msg:code=100001:0.1
  *
- * WHERE is what it hits: a command of the REST API by its last part, `rest` (all of them), `before`, `after`, or
- * `webhooks` (both). PROBABILITY is a decimal number from 0 to 1, and 1 when it is not said.
+ * WHERE is what it hits: a command of the REST API by its last part, `rest` (all of them), `before`, `after`,
+ * `recall` (the webhook after a recall), or `webhooks` (all three). PROBABILITY is a decimal number from 0 to 1, and 1
+ * when it is not said.
  *
  * Kinds for REST commands; `processed-` means that the command was carried out first and only the answer is lost:
  *   code=N, processed-code=N     answered with ErrorCode N
@@ -21,7 +22,7 @@
  *   slow=MS                      written in about a dozen pieces, each MS after the one before; plain HTTP only
  *   missing=NAME                 without MsgId, EventTime, Operator_Account or OptPlatform
  *   string-event-time            EventTime as a string
- *   duplicate[=MS]               `after` only: sent again, MS later
+ *   duplicate[=MS]               not `before`: sent again, MS later
  * Threads: any; pure. */
 #ifndef CHATSLUICE_SIM_FAULT_SPEC_H
 #define CHATSLUICE_SIM_FAULT_SPEC_H
@@ -58,7 +59,7 @@ const char *fault_kind_name(enum fault_kind kind);
 
 /* What a fault may hit; commands of the REST API are numbered from 0 as in rest_api_command(). */
 enum { FAULT_COMMANDS_MAX = 64 };
-enum fault_where { WHERE_COMMAND, WHERE_REST, WHERE_BEFORE, WHERE_AFTER, WHERE_WEBHOOKS };
+enum fault_where { WHERE_COMMAND, WHERE_REST, WHERE_BEFORE, WHERE_AFTER, WHERE_RECALL, WHERE_WEBHOOKS };
 
 enum { FAULT_SPEC_MAX = 128, FAULT_DELAY_MAX_MS = 60000, FAULT_OVERSIZED_MAX = 64 * 1024 * 1024 };
 

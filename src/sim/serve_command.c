@@ -44,12 +44,12 @@ static const char help[] =
     "\n"
     "SPEC is WHERE:KIND[=VALUE][:PROBABILITY], the probability from 0 to 1, always when not said; for example\n"
     "send_text_msg:code=100001:0.1 or after:duplicate. WHERE is a command of the REST API, or rest for all of them,\n"
-    "before, after, or webhooks for both. Kinds for REST (processed-: carried out, only the answer is spoiled):\n"
+    "before, after, recall, or webhooks for the three. Kinds for REST (processed-: carried out, only the answer is spoiled):\n"
     "  code=N, processed-code=N, http=N, processed-http=N, reset, processed-reset, garbage, truncated,\n"
     "  oversized=BYTES, delay=MS, MsgFreqCtrl\n"
     "Kinds for webhooks:\n"
     "  lost, delay=MS, reorder=MS, slow=MS, missing=MsgId|EventTime|Operator_Account|OptPlatform, string-event-time,\n"
-    "  duplicate[=MS] (after only)\n";
+    "  duplicate[=MS] (not for before)\n";
 
 enum option_code {
     OPT_WEBHOOK = 256,

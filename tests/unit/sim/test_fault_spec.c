@@ -41,6 +41,8 @@ static void good_specs(void **state)
         {"after:missing=Operator_Account", WHERE_AFTER, FAULT_MISSING, WEBHOOK_OPERATOR, 1},
         {"webhooks:string-event-time", WHERE_WEBHOOKS, FAULT_STRING_EVENT_TIME, 0, 1},
         {"after:duplicate", WHERE_AFTER, FAULT_DUPLICATE, 0, 1},
+        {"recall:lost", WHERE_RECALL, FAULT_LOST, 0, 1},
+        {"recall:duplicate=5", WHERE_RECALL, FAULT_DUPLICATE, 5, 1},
         {"after:duplicate=200:0.5", WHERE_AFTER, FAULT_DUPLICATE, 200, 0.5},
     };
 
@@ -67,7 +69,7 @@ static void bad_specs(void **state)
         {":reset", "WHERE:KIND"},
         {"rest:", "WHERE:KIND"},
         {"send_txt_msg:reset", "did you mean \"send_text_msg\""},
-        {"everything:reset", "rest, before, after, webhooks, send_text_msg"},
+        {"everything:reset", "rest, before, after, recall, webhooks, send_text_msg"},
         {"REST:reset", "is unknown"},
         {"rest:rest", "did you mean \"reset\""},
         {"rest:lost", "for REST commands"},
@@ -227,6 +229,10 @@ static void the_first_spoils_and_the_rest_adds_up(void **state)
     assert_int_equal(hit.slow_ms, 0);
     assert_true(hit.lost && hit.duplicate && hit.string_event_time);
     assert_int_equal(hit.duplicate_ms, 9);
+    hit = fault_plan_webhook(plan, COMMAND_RECALL);
+    assert_int_equal(hit.left_out, WEBHOOK_MSG_ID);
+    assert_int_equal(hit.delay_ms, 10);
+    assert_false(hit.lost || hit.duplicate || hit.string_event_time);
     fault_plan_free(plan);
 }
 
