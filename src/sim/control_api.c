@@ -1,5 +1,6 @@
 #include "sim/control_api.h"
 
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "wire/gate.h"
 
@@ -48,6 +49,20 @@ static bool query_member(struct span body, const char *key, char *out, size_t si
     return true;
 }
 
+/* Where a client is, of which the webhook tells; NULL, or what is wrong. */
+static const char *client_read(struct control_call *c, char client_ip[64], char opt_platform[32])
+{
+    if (!query_member(c->body, "OptPlatform", opt_platform, 32))
+        return "OptPlatform must be a short string of letters and digits";
+    if (!query_member(c->body, "ClientIP", client_ip, 64))
+        return "ClientIP must be an address";
+    if (!client_ip[0])
+        snprintf(client_ip, 64, "%s", c->request->remote_address);
+    if (!opt_platform[0])
+        snprintf(opt_platform, 32, "Web");
+    return NULL;
+}
+
 /* NULL, or what is wrong. */
 static const char *message_read(struct control_call *c, struct outgoing *m, char client_ip[64], char opt_platform[32])
 {
@@ -68,14 +83,10 @@ static const char *message_read(struct control_call *c, struct outgoing *m, char
     if (gate_member(c->body, "CloudCustomData", &m->cloud_custom_data) && m->cloud_custom_data.data[0] != '"' &&
         !span_is(m->cloud_custom_data, "null"))
         return "CloudCustomData must be a string";
-    if (!query_member(c->body, "OptPlatform", opt_platform, 32))
-        return "OptPlatform must be a short string of letters and digits";
-    if (!query_member(c->body, "ClientIP", client_ip, 64))
-        return "ClientIP must be an address";
     m->content_bytes = m->msg_body.len + m->cloud_custom_data.len;
-    m->client_ip = client_ip[0] ? client_ip : c->request->remote_address;
-    m->opt_platform = opt_platform[0] ? opt_platform : "Web";
-    return NULL;
+    m->client_ip = client_ip;
+    m->opt_platform = opt_platform;
+    return client_read(c, client_ip, opt_platform);
 }
 
 /* The answer ---------------------------------------------------------------------------------------------------- */
@@ -89,6 +100,8 @@ static const struct {
     [SEND_NO_ROOM] = {10010, "the group does not exist"},
     [SEND_NOT_LIVE] = {10004, "the group is not of the type wanted"},
     [SEND_MUTED] = {10017, "the sender is muted"},
+    [SEND_BANNED] = {10007, "the sender is banned from the group"},
+    [SEND_BLOCKED] = {80001, "the message was blocked by the platform's own moderation"},
     [SEND_TOO_LONG] = {80002, "the message is longer than 12 KB"},
     [SEND_REJECTED] = {10016, "the app backend refused the message"},
     [SEND_CODE] = {0, ""},
@@ -170,6 +183,7 @@ static void room_answer(struct control_call *c, enum room_result result)
     case ROOM_TOO_MANY:
         http_refuse(c->reply, 503, "no more of these can be held");
         return;
+    case ROOM_THERE: /* nothing here asks for a new one */
     case ROOM_INVALID:
         http_refuse(c->reply, 400, "a room id has 1 to %d bytes, a type 1 to %d", ROOM_ID_MAX, ROOM_TYPE_MAX);
         return;
@@ -225,6 +239,68 @@ static void message_list(struct control_call *c)
         room_answer(c, result);
 }
 
+/* What the client SDK tells who recalls. */
+static const struct {
+    int64_t code;
+    const char *info;
+} recall_seen[RECALL_RESULTS] = {
+    [RECALL_OK] = {0, ""},
+    [RECALL_UNKNOWN] = {10030, "the message does not exist"},
+    [RECALL_TOO_LATE] = {10031, "the message is too old to be recalled"},
+    [RECALL_AGAIN] = {10032, "the message has been recalled already"},
+    [RECALL_NOT_ALLOWED] = {10007, "the message is somebody else's"},
+    [RECALL_NOT_HERE] = {10033, "messages of this type of group cannot be recalled"},
+};
+
+static const char *recall_read(struct control_call *c, struct recall *recall, char client_ip[64], char opt_platform[32])
+{
+    unsigned long long seq;
+    struct gate_fault fault;
+    struct span json;
+
+    if (!gate_check(c->body, GATE_WIRE, &fault))
+        return "the body is not JSON";
+    if (!plain_member(c->body, "From_Account", &recall->operator_account) || recall->operator_account.len == 0)
+        return "From_Account must be a string of 1 to 128 bytes without escapes";
+    if (!gate_member(c->body, "MsgSeq", &json) || !span_to_u64(json, &seq) || seq > UINT32_MAX)
+        return "MsgSeq must be a number";
+    recall->seqs[0] = (uint32_t)seq;
+    recall->count = 1;
+    recall->client_ip = client_ip;
+    recall->opt_platform = opt_platform;
+    return client_read(c, client_ip, opt_platform);
+}
+
+static void recall_post(struct control_call *c)
+{
+    struct recall recall = {.room_id = c->room, .by_client = true};
+    enum recall_result results[PLATFORM_RECALL_MAX];
+    char client_ip[64], opt_platform[32];
+    const char *fault = recall_read(c, &recall, client_ip, opt_platform);
+    struct buf *out = c->reply->body;
+    struct fired fired;
+
+    if (fault) {
+        http_refuse(c->reply, 400, "%s", fault);
+        return;
+    }
+    if (!platform_recall(c->api->platform, &recall, results, &fired)) {
+        room_answer(c, ROOM_MISSING);
+        return;
+    }
+    buf_add_text(out, "{\"sender\":{");
+    json_add_member_i64(out, "ErrorCode", recall_seen[results[0]].code);
+    json_add_member_text(out, "ErrorInfo", recall_seen[results[0]].info);
+    buf_add_char(out, '}');
+    json_add_member_bool(out, "recalled", results[0] == RECALL_OK);
+    json_add_key(out, "webhook");
+    buf_add_char(out, '{');
+    fired_add(out, &fired, "recall_ms", "status");
+    if (fired.failure)
+        json_add_member_text(out, "failure", fired.failure);
+    buf_add_text(out, "}}");
+}
+
 static void room_put(struct control_call *c)
 {
     struct span type = SPAN("Live");
@@ -243,12 +319,12 @@ static void room_delete(struct control_call *c)
 
 static void muted_put(struct control_call *c)
 {
-    room_answer(c, rooms_mute(c->api->rooms, c->room, c->user));
+    room_answer(c, rooms_sanction(c->api->rooms, ROOM_MUTED, c->room, c->user, MEMBER_FOREVER, clock_wall_us()));
 }
 
 static void muted_delete(struct control_call *c)
 {
-    room_answer(c, rooms_unmute(c->api->rooms, c->room, c->user));
+    room_answer(c, rooms_pardon(c->api->rooms, ROOM_MUTED, c->room, c->user));
 }
 
 static void stats_get(struct control_call *c)
@@ -328,6 +404,7 @@ static const struct route {
 } routes[] = {
     {"POST", "/sim/rooms/*/messages", message_post},
     {"GET", "/sim/rooms/*/messages", message_list},
+    {"POST", "/sim/rooms/*/recalls", recall_post},
     {"PUT", "/sim/rooms/*", room_put},
     {"DELETE", "/sim/rooms/*", room_delete},
     {"PUT", "/sim/rooms/*/muted/*", muted_put},

@@ -26,6 +26,7 @@ struct shot {
 struct job {
     struct job *next;
     int64_t due_us; /* clock_mono_us() */
+    enum command command;
     struct webhook_style style;
     int64_t slow_ms;
     struct buf body;
@@ -44,7 +45,31 @@ struct fire {
     struct job *first, *last; /* by due_us */
     size_t queued;
     struct fire_counts counts;
+    bool signs;
+    char token[FIRE_TOKEN_MAX + 1];
 };
+
+/* The token ----------------------------------------------------------------------------------------------------- */
+
+void fire_sign_with(struct fire *f, const char *token)
+{
+    pthread_mutex_lock(&f->lock);
+    f->signs = token != NULL;
+    snprintf(f->token, sizeof(f->token), "%s", token ? token : "");
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* A copy in out, or NULL when webhooks are not signed. */
+static const char *token_now(struct fire *f, char out[FIRE_TOKEN_MAX + 1])
+{
+    bool signs;
+
+    pthread_mutex_lock(&f->lock);
+    signs = f->signs;
+    memcpy(out, f->token, sizeof(f->token));
+    pthread_mutex_unlock(&f->lock);
+    return signs ? out : NULL;
+}
 
 /* Sending ------------------------------------------------------------------------------------------------------- */
 
@@ -67,8 +92,9 @@ static int post(struct fire *f, const char *url, struct span body, int64_t slow_
 
 static void send_body(struct fire *f, const struct shot *shot, struct http_answer *answer, struct fired *out)
 {
+    struct webhook_style style = shot->style;
     struct buf url = BUF_INIT;
-    char request_id[REQUEST_ID];
+    char request_id[REQUEST_ID], token[FIRE_TOKEN_MAX + 1];
     struct err err = {0};
     int r;
 
@@ -76,7 +102,8 @@ static void send_body(struct fire *f, const struct shot *shot, struct http_answe
     buf_add_char(&url, '?');
     if (f->options.request_id)
         request_id_make(f, request_id);
-    webhook_query(&url, &shot->style, shot->command, shot->query, f->options.request_id ? request_id : NULL,
+    style.token = token_now(f, token);
+    webhook_query(&url, &style, shot->command, shot->query, f->options.request_id ? request_id : NULL,
                   clock_wall_us() / 1000000);
     r = buf_failed(&url) ? err_set(&err, ERR_FAILED, "out of memory")
                          : post(f, buf_text(&url), shot->body, shot->slow_ms, answer, &err);
@@ -111,11 +138,14 @@ static void count(struct fire *f, enum command command, const struct fired *fire
     if (command == COMMAND_BEFORE) {
         f->counts.before++;
         f->counts.before_failed += fired->failure != NULL;
+    } else if (command == COMMAND_RECALL) {
+        f->counts.recall++;
+        f->counts.recall_failed += fired->failure != NULL;
     } else {
         f->counts.after++;
         f->counts.after_failed += fired->failure != NULL;
-        f->counts.after_repeated += repeated;
     }
+    f->counts.after_repeated += repeated;
     pthread_mutex_unlock(&f->lock);
 }
 
@@ -124,7 +154,7 @@ static void send_and_count(struct fire *f, const struct shot *shot, struct http_
     unsigned repeated = 0;
 
     send_body(f, shot, answer, out);
-    while (shot->command == COMMAND_AFTER && f->options.after_retry && out->failure &&
+    while (shot->command != COMMAND_BEFORE && f->options.after_retry && out->failure &&
            strcmp(out->failure, "timeout") == 0 && repeated < FIRE_AFTER_RETRIES && pause_before_retry(f)) {
         repeated++;
         send_body(f, shot, answer, out);
@@ -165,7 +195,7 @@ static void job_free(struct job *job)
     free(job);
 }
 
-static struct job *job_new(const struct fire *f, const struct group_message *message,
+static struct job *job_new(const struct fire *f, enum command command, const struct group_message *message,
                            const struct webhook_faults *faults)
 {
     struct job *job = calloc(1, sizeof(*job));
@@ -174,9 +204,10 @@ static struct job *job_new(const struct fire *f, const struct group_message *mes
         return NULL;
     snprintf(job->client_ip, sizeof(job->client_ip), "%s", message->client_ip);
     snprintf(job->opt_platform, sizeof(job->opt_platform), "%s", message->opt_platform);
+    job->command = command;
     job->style = style_with(f, faults);
     job->slow_ms = faults->slow_ms;
-    webhook_body(&job->body, &job->style, COMMAND_AFTER, message);
+    webhook_body(&job->body, &job->style, command, message);
     if (buf_failed(&job->body)) {
         job_free(job);
         return NULL;
@@ -198,10 +229,10 @@ static void job_insert_locked(struct fire *f, struct job *job)
     f->queued++;
 }
 
-static void queue(struct fire *f, const struct group_message *message, const struct webhook_faults *faults,
-                  int64_t delay_ms)
+static void queue(struct fire *f, enum command command, const struct group_message *message,
+                  const struct webhook_faults *faults, int64_t delay_ms)
 {
-    struct job *job = job_new(f, message, faults);
+    struct job *job = job_new(f, command, message, faults);
     bool taken;
 
     pthread_mutex_lock(&f->lock);
@@ -250,7 +281,7 @@ static void *work(void *arg)
 
     while ((job = job_take(f)) != NULL) {
         const struct group_message query = {.client_ip = job->client_ip, .opt_platform = job->opt_platform};
-        const struct shot shot = {COMMAND_AFTER, job->style, &query, buf_span(&job->body), job->slow_ms};
+        const struct shot shot = {job->command, job->style, &query, buf_span(&job->body), job->slow_ms};
         struct fired fired;
         send_and_count(f, &shot, &answer, &fired);
         job_free(job);
@@ -280,22 +311,22 @@ static void fire_before(struct fire *f, const struct group_message *message, con
 
 /* answer NULL: nobody waits for it. What a fault puts off nobody waits for either, so that a second message of the same
  * client can overtake it. */
-static void fire_after(struct fire *f, const struct group_message *message, struct http_answer *answer,
-                       struct fired *out)
+static void fire_after(struct fire *f, enum command command, const struct group_message *message,
+                       struct http_answer *answer, struct fired *out)
 {
-    const struct webhook_faults faults = fault_plan_webhook(f->options.faults, COMMAND_AFTER);
+    const struct webhook_faults faults = fault_plan_webhook(f->options.faults, command);
 
     *out = (struct fired){0};
     if (faults.lost) {
-        lose(f, COMMAND_AFTER, out);
+        lose(f, command, out);
         return;
     }
     if (faults.duplicate)
-        queue(f, message, &faults, faults.delay_ms + faults.duplicate_ms);
+        queue(f, command, message, &faults, faults.delay_ms + faults.duplicate_ms);
     if (!answer || faults.delay_ms > 0)
-        queue(f, message, &faults, faults.delay_ms);
+        queue(f, command, message, &faults, faults.delay_ms);
     else
-        fire_here(f, COMMAND_AFTER, message, &faults, answer, out);
+        fire_here(f, command, message, &faults, answer, out);
 }
 
 void fire_now(struct fire *f, enum command command, const struct group_message *message, struct http_answer *answer,
@@ -305,15 +336,15 @@ void fire_now(struct fire *f, enum command command, const struct group_message *
         const struct webhook_faults faults = fault_plan_webhook(f->options.faults, COMMAND_BEFORE);
         fire_before(f, message, &faults, answer, out);
     } else {
-        fire_after(f, message, answer, out);
+        fire_after(f, command, message, answer, out);
     }
 }
 
-void fire_after_later(struct fire *f, const struct group_message *message)
+void fire_after_later(struct fire *f, enum command command, const struct group_message *message)
 {
     struct fired unused;
 
-    fire_after(f, message, NULL, &unused);
+    fire_after(f, command, message, NULL, &unused);
 }
 
 /* Life ---------------------------------------------------------------------------------------------------------- */
@@ -331,6 +362,7 @@ int fire_new(struct fire **out, const struct fire_options *options, struct seede
     f->random = random;
     pthread_mutex_init(&f->lock, NULL);
     cond_init_monotonic(&f->wake);
+    fire_sign_with(f, options->style.token);
     if (http_client_new(&f->client, &client, err) < 0)
         goto failed;
     for (; f->worker_count < WORKERS; f->worker_count++) {

@@ -13,7 +13,13 @@
 #include "sim/seeded.h"
 #include "sim/webhook_form.h"
 
-enum { FIRE_DEADLINE_MS = 2000, FIRE_AFTER_RETRIES = 2, FIRE_AFTER_RETRY_MS = 1000, FIRE_QUEUE = 10000 };
+enum {
+    FIRE_DEADLINE_MS = 2000,
+    FIRE_AFTER_RETRIES = 2,
+    FIRE_AFTER_RETRY_MS = 1000,
+    FIRE_QUEUE = 10000,
+    FIRE_TOKEN_MAX = 512
+};
 
 struct fire_options {
     const char *url; /* texts are borrowed until fire_free */
@@ -32,9 +38,10 @@ struct fired {
     const char *failure; /* NULL, "timeout", "connection", "status" or, by a fault, "lost" */
 };
 
-struct fire_counts {
+struct fire_counts { /* what is lost on purpose has failed */
     uint64_t before, before_failed;
-    uint64_t after, after_failed, after_repeated, after_not_queued; /* what was lost on purpose has failed */
+    uint64_t after, after_failed, after_repeated, after_not_queued; /* the last two with the recalls' */
+    uint64_t recall, recall_failed;
 };
 
 struct fire;
@@ -46,8 +53,11 @@ void fire_free(struct fire *f); /* what is still queued is given up; NULL is fin
 /* Fires and waits for the answer or the deadline; the body of the answer is in *answer. */
 void fire_now(struct fire *f, enum command command, const struct group_message *message, struct http_answer *answer,
               struct fired *out);
-/* Queues an After webhook; copies what it needs. */
-void fire_after_later(struct fire *f, const struct group_message *message);
+/* Queues an After webhook (COMMAND_AFTER, COMMAND_RECALL); copies what it needs. */
+void fire_after_later(struct fire *f, enum command command, const struct group_message *message);
+
+/* Webhooks sent from now on are signed with this token (at most FIRE_TOKEN_MAX bytes, copied); NULL: not at all. */
+void fire_sign_with(struct fire *f, const char *token);
 
 void fire_count(struct fire *f, struct fire_counts *out);
 

@@ -1,48 +1,37 @@
 #include "sim/room.h"
 
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "sim/limit.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 4096, FIRST_RING = 16 };
+enum { BUCKETS = 4096 };
 
-struct room_message {
-    uint32_t seq;
-    size_t len;
-    char *json;
-};
-
-/* The messages are a ring that doubles until it holds `keep`. */
 struct room {
     struct room *next; /* in its bucket */
     char *id;
     size_t id_len;
     char type[ROOM_TYPE_MAX + 1];
+    struct room_info info;
     uint32_t last_seq;
     struct rolling_limit limit;
-    struct muted *muted;
-    struct room_message *ring;
-    size_t ring_size, first, count;
+    struct member_list members[2]; /* by enum room_list */
+    struct dedupe randoms;
+    struct message_ring messages;
     uint64_t delivered, forgotten;
-};
-
-struct muted {
-    struct muted *next;
-    size_t len;
-    char user[];
 };
 
 struct rooms {
     struct rooms_options options; /* fixed */
     pthread_mutex_t lock;         /* guards the rest */
     struct room *buckets[BUCKETS];
-    struct muted *muted_everywhere;
+    struct member_list muted_everywhere;
     struct rooms_count count;
 };
 
-/* Names and member lists ---------------------------------------------------------------------------------------- */
+/* Finding ------------------------------------------------------------------------------------------------------- */
 
 static size_t bucket_of(struct span id)
 {
@@ -62,53 +51,16 @@ static struct room *room_find_locked(const struct rooms *rooms, struct span id)
     return room;
 }
 
-static struct muted **muted_find(struct muted **list, struct span user, size_t *length)
+/* The room with the lock held, or NULL and nothing held. */
+static struct room *room_lock(struct rooms *rooms, struct span id)
 {
-    *length = 0;
-    for (; *list; list = &(*list)->next, ++*length) {
-        if (span_equal((struct span){(*list)->user, (*list)->len}, user))
-            break;
-    }
-    return list;
-}
+    struct room *room;
 
-static enum room_result muted_add(struct muted **list, struct span user)
-{
-    size_t length;
-    struct muted **end = muted_find(list, user, &length);
-    struct muted *m;
-
-    if (*end)
-        return ROOM_OK;
-    if (length >= ROOM_MUTED_MAX || !(m = malloc(sizeof(*m) + user.len)))
-        return ROOM_TOO_MANY;
-    m->next = NULL;
-    m->len = user.len;
-    if (user.len > 0)
-        memcpy(m->user, user.data, user.len);
-    *end = m;
-    return ROOM_OK;
-}
-
-static void muted_remove(struct muted **list, struct span user)
-{
-    size_t length;
-    struct muted **found = muted_find(list, user, &length);
-
-    if (*found) {
-        struct muted *gone = *found;
-        *found = gone->next;
-        free(gone);
-    }
-}
-
-static void muted_free(struct muted *list)
-{
-    while (list) {
-        struct muted *next = list->next;
-        free(list);
-        list = next;
-    }
+    pthread_mutex_lock(&rooms->lock);
+    room = room_find_locked(rooms, id);
+    if (!room)
+        pthread_mutex_unlock(&rooms->lock);
+    return room;
 }
 
 /* Rooms --------------------------------------------------------------------------------------------------------- */
@@ -124,22 +76,14 @@ struct rooms *rooms_new(const struct rooms_options *options)
     return rooms;
 }
 
-static void room_forget_oldest(struct rooms *rooms, struct room *room)
-{
-    struct room_message *oldest = &room->ring[room->first];
-
-    rooms->count.kept_bytes -= oldest->len;
-    free(oldest->json);
-    room->first = (room->first + 1) % room->ring_size;
-    room->count--;
-}
-
 static void room_free(struct rooms *rooms, struct room *room)
 {
-    while (room->count > 0)
-        room_forget_oldest(rooms, room);
-    muted_free(room->muted);
-    free(room->ring);
+    while (room->messages.count > 0)
+        rooms->count.kept_bytes -= message_ring_forget(&room->messages);
+    message_ring_release(&room->messages);
+    member_list_release(&room->members[ROOM_MUTED]);
+    member_list_release(&room->members[ROOM_BANNED]);
+    dedupe_release(&room->randoms);
     free(room->id);
     free(room);
 }
@@ -155,7 +99,7 @@ void rooms_free(struct rooms *rooms)
             room_free(rooms, room);
         }
     }
-    muted_free(rooms->muted_everywhere);
+    member_list_release(&rooms->muted_everywhere);
     pthread_mutex_destroy(&rooms->lock);
     free(rooms);
 }
@@ -171,6 +115,7 @@ static struct room *room_new_locked(struct rooms *rooms, struct span id)
     }
     memcpy(room->id, id.data, id.len);
     room->id_len = id.len;
+    room->info = room_info_defaults(clock_wall_us() / 1000000);
     rolling_limit_init(&room->limit, ROOM_MESSAGES_A_SECOND);
     room->next = *bucket;
     *bucket = room;
@@ -196,6 +141,26 @@ enum room_result rooms_put(struct rooms *rooms, struct span id, struct span type
     return room ? ROOM_OK : ROOM_TOO_MANY;
 }
 
+enum room_result rooms_create(struct rooms *rooms, struct span id, const struct room_info_change *info)
+{
+    enum room_result result = ROOM_THERE;
+    struct room *room;
+
+    if (id.len == 0 || id.len > ROOM_ID_MAX)
+        return ROOM_INVALID;
+    pthread_mutex_lock(&rooms->lock);
+    if (!room_find_locked(rooms, id)) {
+        room = room_new_locked(rooms, id);
+        result = room ? ROOM_OK : ROOM_TOO_MANY;
+        if (room) {
+            memcpy(room->type, "Live", sizeof("Live"));
+            room_info_apply(&room->info, info);
+        }
+    }
+    pthread_mutex_unlock(&rooms->lock);
+    return result;
+}
+
 enum room_result rooms_dissolve(struct rooms *rooms, struct span id)
 {
     struct room **link, *room;
@@ -216,185 +181,226 @@ enum room_result rooms_dissolve(struct rooms *rooms, struct span id)
 
 enum room_result rooms_type(struct rooms *rooms, struct span id, char *type)
 {
-    const struct room *room;
+    const struct room *room = room_lock(rooms, id);
 
-    pthread_mutex_lock(&rooms->lock);
-    room = room_find_locked(rooms, id);
-    if (room)
-        memcpy(type, room->type, sizeof(room->type));
+    if (!room)
+        return ROOM_MISSING;
+    memcpy(type, room->type, sizeof(room->type));
     pthread_mutex_unlock(&rooms->lock);
-    return room ? ROOM_OK : ROOM_MISSING;
+    return ROOM_OK;
 }
 
-/* Muting -------------------------------------------------------------------------------------------------------- */
+enum room_result rooms_info(struct rooms *rooms, struct span id, struct room_info *info)
+{
+    const struct room *room = room_lock(rooms, id);
 
-static struct muted **muted_list_locked(struct rooms *rooms, struct span id)
+    if (!room)
+        return ROOM_MISSING;
+    *info = room->info;
+    pthread_mutex_unlock(&rooms->lock);
+    return ROOM_OK;
+}
+
+enum room_result rooms_change(struct rooms *rooms, struct span id, const struct room_info_change *info)
+{
+    struct room *room = room_lock(rooms, id);
+
+    if (!room)
+        return ROOM_MISSING;
+    room_info_apply(&room->info, info);
+    pthread_mutex_unlock(&rooms->lock);
+    return ROOM_OK;
+}
+
+/* Members ------------------------------------------------------------------------------------------------------- */
+
+static struct member_list *members_locked(struct rooms *rooms, enum room_list list, struct span id)
 {
     struct room *room;
 
-    if (!id.data)
+    if (!id.data && list == ROOM_MUTED)
         return &rooms->muted_everywhere;
     room = room_find_locked(rooms, id);
-    return room ? &room->muted : NULL;
+    return room ? &room->members[list] : NULL;
 }
 
-enum room_result rooms_mute(struct rooms *rooms, struct span id, struct span user)
+enum room_result rooms_sanction(struct rooms *rooms, enum room_list list, struct span id, struct span user,
+                                int64_t until_us, int64_t now_us)
 {
     enum room_result result = ROOM_MISSING;
-    struct muted **list;
+    struct member_list *members;
 
     pthread_mutex_lock(&rooms->lock);
-    list = muted_list_locked(rooms, id);
-    if (list)
-        result = muted_add(list, user);
+    members = members_locked(rooms, list, id);
+    if (members)
+        result = member_list_put(members, user, until_us, now_us) ? ROOM_OK : ROOM_TOO_MANY;
     pthread_mutex_unlock(&rooms->lock);
     return result;
 }
 
-enum room_result rooms_unmute(struct rooms *rooms, struct span id, struct span user)
+enum room_result rooms_pardon(struct rooms *rooms, enum room_list list, struct span id, struct span user)
 {
-    struct muted **list;
+    struct member_list *members;
 
     pthread_mutex_lock(&rooms->lock);
-    list = muted_list_locked(rooms, id);
-    if (list)
-        muted_remove(list, user);
+    members = members_locked(rooms, list, id);
+    if (members)
+        member_list_remove(members, user);
     pthread_mutex_unlock(&rooms->lock);
-    return list ? ROOM_OK : ROOM_MISSING;
+    return members ? ROOM_OK : ROOM_MISSING;
 }
 
-bool rooms_is_muted(struct rooms *rooms, struct span id, struct span user)
+enum room_result rooms_members(struct rooms *rooms, enum room_list list, struct span id, size_t offset, size_t limit,
+                               int64_t now_us, struct buf *out, size_t *next)
 {
-    struct room *room;
-    size_t length;
-    bool muted;
+    struct room *room = room_lock(rooms, id);
+
+    if (!room)
+        return ROOM_MISSING;
+    *next = member_list_add(&room->members[list], list == ROOM_MUTED ? "MutedUntil" : "BannedUntil", offset, limit,
+                            now_us, out);
+    pthread_mutex_unlock(&rooms->lock);
+    return ROOM_OK;
+}
+
+static enum room_voice voice_locked(struct rooms *rooms, struct room *room, struct span user, int64_t now_us)
+{
+    if (room && member_list_has(&room->members[ROOM_BANNED], user, now_us))
+        return VOICE_BANNED;
+    if (member_list_has(&rooms->muted_everywhere, user, now_us) ||
+        (room && member_list_has(&room->members[ROOM_MUTED], user, now_us)))
+        return VOICE_MUTED;
+    return room && room->info.message_disabled && !span_is(user, room->info.owner) ? VOICE_MUTED : VOICE_FREE;
+}
+
+enum room_voice rooms_voice(struct rooms *rooms, struct span id, struct span user, int64_t now_us)
+{
+    enum room_voice voice;
 
     pthread_mutex_lock(&rooms->lock);
-    room = room_find_locked(rooms, id);
-    muted = *muted_find(&rooms->muted_everywhere, user, &length) || (room && *muted_find(&room->muted, user, &length));
+    voice = voice_locked(rooms, room_find_locked(rooms, id), user, now_us);
     pthread_mutex_unlock(&rooms->lock);
-    return muted;
+    return voice;
+}
+
+/* Randoms ------------------------------------------------------------------------------------------------------- */
+
+enum room_result rooms_random_claim(struct rooms *rooms, struct span id, uint32_t random, int64_t now_us,
+                                    struct dedupe_entry *earlier)
+{
+    static const enum room_result told[] = {
+        [DEDUPE_FIRST] = ROOM_OK, [DEDUPE_AGAIN] = ROOM_THERE, [DEDUPE_FULL] = ROOM_TOO_MANY};
+    struct room *room = room_lock(rooms, id);
+    enum dedupe_claim claim;
+
+    if (!room)
+        return ROOM_MISSING;
+    claim = dedupe_take(&room->randoms, random, now_us, earlier);
+    pthread_mutex_unlock(&rooms->lock);
+    return told[claim];
+}
+
+void rooms_random_settle(struct rooms *rooms, struct span id, uint32_t random, uint32_t msg_seq, int64_t msg_time_s)
+{
+    struct room *room = room_lock(rooms, id);
+
+    if (!room)
+        return; /* dissolved, and its Randoms with it */
+    dedupe_settle(&room->randoms, random, msg_seq, msg_time_s);
+    pthread_mutex_unlock(&rooms->lock);
+}
+
+void rooms_random_give_back(struct rooms *rooms, struct span id, uint32_t random)
+{
+    struct room *room = room_lock(rooms, id);
+
+    if (!room)
+        return;
+    dedupe_give_back(&room->randoms, random);
+    pthread_mutex_unlock(&rooms->lock);
 }
 
 /* Messages ------------------------------------------------------------------------------------------------------ */
 
 enum room_result rooms_number(struct rooms *rooms, struct span id, int64_t now_us, uint32_t *seq, bool *over_limit)
 {
-    struct room *room;
+    struct room *room = room_lock(rooms, id);
 
-    pthread_mutex_lock(&rooms->lock);
-    room = room_find_locked(rooms, id);
-    if (room) {
-        *over_limit = !rolling_limit_take(&room->limit, now_us);
-        *seq = *over_limit ? 0 : ++room->last_seq;
-    }
+    if (!room)
+        return ROOM_MISSING;
+    *over_limit = !rolling_limit_take(&room->limit, now_us);
+    *seq = *over_limit && !rooms->options.number_dropped ? 0 : ++room->last_seq;
     pthread_mutex_unlock(&rooms->lock);
-    return room ? ROOM_OK : ROOM_MISSING;
+    return ROOM_OK;
 }
 
-/* Makes the ring larger, its messages in order from slot 0. */
-static bool ring_grow(struct room *room, size_t keep)
+static bool room_keep_locked(struct rooms *rooms, struct room *room, const struct shown_message *message)
 {
-    size_t size = room->ring_size ? room->ring_size * 2 : FIRST_RING;
-    struct room_message *ring;
+    const struct rooms_options *options = &rooms->options;
+    const size_t bytes = message_ring_bytes(message);
 
-    if (size > keep)
-        size = keep;
-    ring = calloc(size, sizeof(*ring));
-    if (!ring)
-        return false;
-    for (size_t i = 0; i < room->count; i++)
-        ring[i] = room->ring[(room->first + i) % room->ring_size];
-    free(room->ring);
-    room->ring = ring;
-    room->ring_size = size;
-    room->first = 0;
-    return true;
-}
-
-/* Takes json. Numbers are given before delivery, so two threads may arrive the other way round: the newer message then
- * moves up and lets the older one in before it. */
-static void ring_insert(struct room *room, uint32_t seq, char *json, size_t len)
-{
-    size_t at = room->count++;
-
-    while (at > 0) {
-        const size_t before = (room->first + at - 1) % room->ring_size;
-        if (room->ring[before].seq < seq)
-            break;
-        room->ring[(before + 1) % room->ring_size] = room->ring[before];
-        at--;
-    }
-    room->ring[(room->first + at) % room->ring_size] = (struct room_message){seq, len, json};
-}
-
-static bool room_keep_locked(struct rooms *rooms, struct room *room, uint32_t seq, struct span json)
-{
-    char *copy;
-
-    while (room->count > 0 &&
-           (room->count >= rooms->options.keep || rooms->count.kept_bytes + json.len > rooms->options.keep_bytes)) {
-        room_forget_oldest(rooms, room);
+    while (room->messages.count > 0 &&
+           (room->messages.count >= options->keep || rooms->count.kept_bytes + bytes > options->keep_bytes)) {
+        rooms->count.kept_bytes -= message_ring_forget(&room->messages);
         room->forgotten++;
         rooms->count.forgotten++;
     }
-    if (rooms->options.keep == 0 || rooms->count.kept_bytes + json.len > rooms->options.keep_bytes)
+    if (options->keep == 0 || rooms->count.kept_bytes + bytes > options->keep_bytes ||
+        !message_ring_put(&room->messages, options->keep, message))
         return false;
-    if (room->count == room->ring_size && !ring_grow(room, rooms->options.keep))
-        return false;
-    copy = malloc(json.len);
-    if (!copy)
-        return false;
-    memcpy(copy, json.data, json.len);
-    ring_insert(room, seq, copy, json.len);
-    rooms->count.kept_bytes += json.len;
+    rooms->count.kept_bytes += bytes;
     return true;
 }
 
-enum room_result rooms_deliver(struct rooms *rooms, struct span id, uint32_t seq, struct span json)
+enum room_result rooms_deliver(struct rooms *rooms, struct span id, const struct shown_message *message)
 {
-    struct room *room;
+    struct room *room = room_lock(rooms, id);
 
-    pthread_mutex_lock(&rooms->lock);
-    room = room_find_locked(rooms, id);
-    if (room) {
-        room->delivered++;
-        rooms->count.delivered++;
-        if (!room_keep_locked(rooms, room, seq, json)) {
-            room->forgotten++;
-            rooms->count.forgotten++;
-        }
+    if (!room)
+        return ROOM_MISSING;
+    room->delivered++;
+    rooms->count.delivered++;
+    if (!room_keep_locked(rooms, room, message)) {
+        room->forgotten++;
+        rooms->count.forgotten++;
     }
     pthread_mutex_unlock(&rooms->lock);
-    return room ? ROOM_OK : ROOM_MISSING;
+    return ROOM_OK;
+}
+
+enum recall_result rooms_recall(struct rooms *rooms, struct span id, uint32_t seq, struct span by, int64_t since_s)
+{
+    struct room *room = room_lock(rooms, id);
+    enum recall_result result = RECALL_NOT_HERE;
+
+    if (!room)
+        return RECALL_UNKNOWN;
+    if (by.data && room->info.owner[0] && span_is(by, room->info.owner))
+        by.data = NULL;
+    if (strcmp(room->type, "BChatRoom") != 0) /* the one type whose messages cannot be recalled */
+        result = message_ring_recall(&room->messages, seq, by, since_s);
+    rooms->count.recalled += result == RECALL_OK;
+    pthread_mutex_unlock(&rooms->lock);
+    return result;
 }
 
 enum room_result rooms_list(struct rooms *rooms, struct span id, uint32_t after_seq, size_t limit, struct buf *out)
 {
-    const struct room *room;
+    const struct room *room = room_lock(rooms, id);
 
-    pthread_mutex_lock(&rooms->lock);
-    room = room_find_locked(rooms, id);
-    if (room) {
-        buf_add_char(out, '{');
-        json_add_member_span(out, "RoomId", id);
-        json_add_member_text(out, "Type", room->type);
-        json_add_member_u64(out, "Delivered", room->delivered);
-        json_add_member_u64(out, "Forgotten", room->forgotten);
-        json_add_key(out, "Messages");
-        buf_add_char(out, '[');
-        for (size_t i = 0, listed = 0; i < room->count && listed < limit; i++) {
-            const struct room_message *m = &room->ring[(room->first + i) % room->ring_size];
-            if (m->seq <= after_seq)
-                continue;
-            if (listed++ > 0)
-                buf_add_char(out, ',');
-            buf_add(out, m->json, m->len);
-        }
-        buf_add_text(out, "]}");
-    }
+    if (!room)
+        return ROOM_MISSING;
+    buf_add_char(out, '{');
+    json_add_member_span(out, "RoomId", id);
+    json_add_member_text(out, "Type", room->type);
+    json_add_member_u64(out, "Delivered", room->delivered);
+    json_add_member_u64(out, "Forgotten", room->forgotten);
+    json_add_key(out, "Messages");
+    buf_add_char(out, '[');
+    message_ring_list(&room->messages, after_seq, limit, out);
+    buf_add_text(out, "]}");
     pthread_mutex_unlock(&rooms->lock);
-    return room ? ROOM_OK : ROOM_MISSING;
+    return ROOM_OK;
 }
 
 void rooms_count(struct rooms *rooms, struct rooms_count *out)

@@ -18,7 +18,8 @@ static const char help[] =
     "usage: chatsim serve --webhook URL [OPTIONS]\n"
     "\n"
     "The platform on one address: /v4/ is its REST API; clients send through POST /sim/rooms/<id>/messages and\n"
-    "GET /sim/rooms/<id>/messages shows what a room saw. Both fire Before and After webhooks at URL.\n"
+    "GET /sim/rooms/<id>/messages shows what a room saw. Both fire Before and After webhooks at URL; so does\n"
+    "POST /sim/rooms/<id>/recalls, with which a client takes back a message.\n"
     "\n"
     "  --webhook URL            where webhooks go, without query\n"
     "  --listen HOST:PORT       127.0.0.1:8090\n"
@@ -34,7 +35,13 @@ static const char help[] =
     "  --string-event-time      EventTime as a string\n"
     "  --documented-key-order   members of bodies as the documents list them, not alphabetically\n"
     "  --request-id             webhook URLs carry a RequestID\n"
-    "  --frequency-error        REST messages over 40 a second in a room: 100602 instead of MsgDropReason\n"
+    "  --frequency-error        REST messages over 40 a second in a room: 100602 (Chat: 10023), not MsgDropReason\n"
+    "  --number-dropped         ... and with MsgDropReason they take a MsgSeq, instead of 0\n"
+    "  --reject-code N          what a REST message refused by the Before webhook is answered with: 10016\n"
+    "  --duplicate-zero         a repeated Random of send_group_msg is answered MsgSeq 0, not that of the first\n"
+    "  --callback-once          live_config/set_callback does not replace an earlier one: 100300\n"
+    "  --block TEXT             the platform's own moderation: a MsgBody with it is refused with 80001\n"
+    "  --recall-seconds N       how old a message may be to be recalled: 3600\n"
     "  --strict-rooms           clients cannot send to a room that was not made before\n"
     "  --room ID                make this room; may be repeated\n"
     "  --mute USER              mute this user everywhere; may be repeated\n"
@@ -67,6 +74,12 @@ enum option_code {
     OPT_DOCUMENTED_KEY_ORDER,
     OPT_REQUEST_ID,
     OPT_FREQUENCY_ERROR,
+    OPT_NUMBER_DROPPED,
+    OPT_REJECT_CODE,
+    OPT_DUPLICATE_ZERO,
+    OPT_CALLBACK_ONCE,
+    OPT_BLOCK,
+    OPT_RECALL_SECONDS,
     OPT_STRICT_ROOMS,
     OPT_ROOM,
     OPT_MUTE,
@@ -93,6 +106,12 @@ static const struct option long_options[] = {
     {"documented-key-order", no_argument, NULL, OPT_DOCUMENTED_KEY_ORDER},
     {"request-id", no_argument, NULL, OPT_REQUEST_ID},
     {"frequency-error", no_argument, NULL, OPT_FREQUENCY_ERROR},
+    {"number-dropped", no_argument, NULL, OPT_NUMBER_DROPPED},
+    {"reject-code", required_argument, NULL, OPT_REJECT_CODE},
+    {"duplicate-zero", no_argument, NULL, OPT_DUPLICATE_ZERO},
+    {"callback-once", no_argument, NULL, OPT_CALLBACK_ONCE},
+    {"block", required_argument, NULL, OPT_BLOCK},
+    {"recall-seconds", required_argument, NULL, OPT_RECALL_SECONDS},
     {"strict-rooms", no_argument, NULL, OPT_STRICT_ROOMS},
     {"room", required_argument, NULL, OPT_ROOM},
     {"mute", required_argument, NULL, OPT_MUTE},
@@ -197,6 +216,29 @@ static bool take(struct serve_arguments *a, int code, const char *text)
         break;
     case OPT_FREQUENCY_ERROR:
         o->rest.frequency_error = true;
+        break;
+    case OPT_NUMBER_DROPPED:
+        o->rooms.number_dropped = true;
+        break;
+    case OPT_REJECT_CODE:
+        ok = argument_u64("--reject-code", text, 1, INT32_MAX, &n);
+        o->rest.reject_code = (int64_t)n;
+        break;
+    case OPT_DUPLICATE_ZERO:
+        o->rest.duplicate_zero = true;
+        break;
+    case OPT_CALLBACK_ONCE:
+        o->rest.callback_once = true;
+        break;
+    case OPT_BLOCK:
+        o->platform.blocked_text = text;
+        ok = *text != '\0';
+        if (!ok)
+            fprintf(stderr, "chatsim: --block needs a text\n");
+        break;
+    case OPT_RECALL_SECONDS:
+        ok = argument_u64("--recall-seconds", text, 0, INT32_MAX, &n);
+        o->platform.recall_s = (int64_t)n;
         break;
     case OPT_STRICT_ROOMS:
         o->strict_rooms = true;

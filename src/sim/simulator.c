@@ -1,5 +1,7 @@
 #include "sim/simulator.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 
 enum {
@@ -28,8 +30,9 @@ struct simulator_options simulator_defaults(void)
 {
     return (struct simulator_options){
         .threads = 64,
-        .platform = {.fire = {.style = {.sdkappid = 1400000001}, .connections = 16, .deadline_ms = FIRE_DEADLINE_MS}},
-        .rest = {.sdkappid = 1400000001, .admin = "administrator"},
+        .platform = {.fire = {.style = {.sdkappid = 1400000001}, .connections = 16, .deadline_ms = FIRE_DEADLINE_MS},
+                     .recall_s = PLATFORM_RECALL_S},
+        .rest = {.sdkappid = 1400000001, .admin = "administrator", .reject_code = 10016},
         .rooms = {.keep = 10000, .keep_bytes = (size_t)256 * 1024 * 1024},
     };
 }
@@ -71,7 +74,8 @@ static int furnish(struct simulator *s, const struct simulator_options *options,
                            options->room_ids[i], ROOM_ID_MAX);
     }
     for (size_t i = 0; i < options->muted_count; i++) {
-        if (rooms_mute(s->rooms, (struct span){0}, span_of(options->muted[i])) != ROOM_OK)
+        if (rooms_sanction(s->rooms, ROOM_MUTED, (struct span){0}, span_of(options->muted[i]), MEMBER_FOREVER,
+                           clock_wall_us()) != ROOM_OK)
             return err_set(err, ERR_FAILED, "could not mute \"%s\": too many muted users", options->muted[i]);
     }
     return fault_plan_set(s->faults, options->faults, options->fault_count, err);
@@ -106,7 +110,7 @@ int simulator_start(struct simulator **out, const struct simulator_options *opti
         r = platform_new(&s->platform, &platform, s->rooms, err);
     if (r < 0)
         goto failed;
-    s->rest = rest_api_new(&rest, s->platform);
+    s->rest = rest_api_new(&rest, s->platform, s->rooms);
     if (!s->rest) {
         r = err_set(err, ERR_FAILED, "could not make the simulator: out of memory");
         goto failed;

@@ -16,6 +16,7 @@ enum member {
     MEMBER_BODY,
     MEMBER_ID,
     MEMBER_SEQ,
+    MEMBER_SEQ_LIST,
     MEMBER_TIME,
     MEMBER_OPERATOR,
     MEMBER_RANDOM,
@@ -24,17 +25,33 @@ enum member {
 };
 
 static const enum member alphabetical[MEMBER_COUNT] = {
-    MEMBER_COMMAND, MEMBER_CUSTOM_DATA, MEMBER_EVENT_TIME, MEMBER_FROM,     MEMBER_GROUP,  MEMBER_BODY,
-    MEMBER_ID,      MEMBER_SEQ,         MEMBER_TIME,       MEMBER_OPERATOR, MEMBER_RANDOM, MEMBER_TYPE};
+    MEMBER_COMMAND, MEMBER_CUSTOM_DATA, MEMBER_EVENT_TIME, MEMBER_FROM,     MEMBER_GROUP,  MEMBER_BODY, MEMBER_ID,
+    MEMBER_SEQ,     MEMBER_SEQ_LIST,    MEMBER_TIME,       MEMBER_OPERATOR, MEMBER_RANDOM, MEMBER_TYPE};
 
 static const enum member documented[MEMBER_COUNT] = {
-    MEMBER_COMMAND, MEMBER_GROUP, MEMBER_TYPE, MEMBER_FROM, MEMBER_OPERATOR,    MEMBER_RANDOM,
-    MEMBER_SEQ,     MEMBER_TIME,  MEMBER_ID,   MEMBER_BODY, MEMBER_CUSTOM_DATA, MEMBER_EVENT_TIME};
+    MEMBER_COMMAND, MEMBER_GROUP,    MEMBER_TYPE, MEMBER_FROM, MEMBER_OPERATOR,    MEMBER_RANDOM,    MEMBER_SEQ,
+    MEMBER_TIME,    MEMBER_SEQ_LIST, MEMBER_ID,   MEMBER_BODY, MEMBER_CUSTOM_DATA, MEMBER_EVENT_TIME};
+
+static const struct {
+    const char *word;
+    unsigned members; /* bit 1 << member: the webhook has it */
+} forms[] = {
+#define BIT(member) (1u << (member))
+#define ALL         (BIT(MEMBER_COUNT) - 1)
+    [COMMAND_BEFORE] = {"Group.CallbackBeforeSendMsg",
+                        ALL & ~BIT(MEMBER_SEQ) & ~BIT(MEMBER_TIME) & ~BIT(MEMBER_SEQ_LIST)},
+    [COMMAND_AFTER] = {"Group.CallbackAfterSendMsg", ALL & ~BIT(MEMBER_SEQ_LIST)},
+    [COMMAND_RECALL] = {"Group.CallbackAfterRecallMsg", BIT(MEMBER_COMMAND) | BIT(MEMBER_EVENT_TIME) |
+                                                            BIT(MEMBER_GROUP) | BIT(MEMBER_SEQ_LIST) |
+                                                            BIT(MEMBER_OPERATOR) | BIT(MEMBER_TYPE)},
+#undef BIT
+#undef ALL
+};
 
 const char *webhook_command_word(enum command command)
 {
-    assert(command == COMMAND_BEFORE || command == COMMAND_AFTER);
-    return command == COMMAND_BEFORE ? "Group.CallbackBeforeSendMsg" : "Group.CallbackAfterSendMsg";
+    assert(command == COMMAND_BEFORE || command == COMMAND_AFTER || command == COMMAND_RECALL);
+    return forms[command].word;
 }
 
 static void query_add(struct buf *out, const char *name, const char *value)
@@ -80,6 +97,20 @@ static void event_time_add(struct buf *out, const struct webhook_style *style, i
         buf_add_char(out, '"');
 }
 
+static void seq_list_add(struct buf *out, const struct group_message *m)
+{
+    json_add_key(out, "MsgSeqList");
+    buf_add_char(out, '[');
+    for (size_t i = 0; i < m->recalled_count; i++) {
+        if (i > 0)
+            buf_add_char(out, ',');
+        buf_add_char(out, '{');
+        json_add_member_u64(out, "MsgSeq", m->recalled[i]);
+        buf_add_char(out, '}');
+    }
+    buf_add_char(out, ']');
+}
+
 static void member_add(struct buf *out, const struct webhook_style *style, enum command command, enum member member,
                        const struct group_message *m)
 {
@@ -109,12 +140,13 @@ static void member_add(struct buf *out, const struct webhook_style *style, enum 
             json_add_member_span(out, "MsgId", m->msg_id);
         break;
     case MEMBER_SEQ:
-        if (command == COMMAND_AFTER)
-            json_add_member_u64(out, "MsgSeq", m->msg_seq);
+        json_add_member_u64(out, "MsgSeq", m->msg_seq);
+        break;
+    case MEMBER_SEQ_LIST:
+        seq_list_add(out, m);
         break;
     case MEMBER_TIME:
-        if (command == COMMAND_AFTER)
-            json_add_member_i64(out, "MsgTime", m->msg_time_s);
+        json_add_member_i64(out, "MsgTime", m->msg_time_s);
         break;
     case MEMBER_OPERATOR:
         if (!(style->left_out & WEBHOOK_OPERATOR))
@@ -137,7 +169,9 @@ void webhook_body(struct buf *out, const struct webhook_style *style, enum comma
     const enum member *order = style->documented_key_order ? documented : alphabetical;
 
     buf_add_char(out, '{');
-    for (size_t i = 0; i < MEMBER_COUNT; i++)
-        member_add(out, style, command, order[i], message);
+    for (size_t i = 0; i < MEMBER_COUNT; i++) {
+        if (forms[command].members & 1u << order[i])
+            member_add(out, style, command, order[i], message);
+    }
     buf_add_char(out, '}');
 }

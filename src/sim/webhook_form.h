@@ -1,5 +1,6 @@
 /* webhook_form.h - what the platform's group message webhooks look like on the wire: the query of `protocol.md` section
- * 1 with the signature of section 2, and the bodies of sections 3 and 4. Used to fire webhooks and to make load. */
+ * 1 with the signature of section 2, and the bodies of sections 3 and 4 and, for a recall, 5. Used to fire webhooks and
+ * to make load. */
 #ifndef CHATSLUICE_SIM_WEBHOOK_FORM_H
 #define CHATSLUICE_SIM_WEBHOOK_FORM_H
 
@@ -23,7 +24,7 @@ struct webhook_style {
     unsigned left_out;         /* bits of enum webhook_part */
 };
 
-/* A group message on its way. */
+/* A group message on its way. For COMMAND_RECALL: those recalled, and of the rest only what that webhook has. */
 struct group_message {
     struct span group_id, type, from_account, operator_account, msg_id;
     struct span msg_body;          /* JSON, copied verbatim */
@@ -32,10 +33,12 @@ struct group_message {
     int64_t event_time_ms;
     uint32_t msg_seq; /* these two in After webhooks only */
     int64_t msg_time_s;
+    const uint32_t *recalled; /* numbers, COMMAND_RECALL only */
+    size_t recalled_count;
     const char *client_ip, *opt_platform; /* in the query; letters, digits, '.', ':', '-' and '_' only */
 };
 
-/* command is COMMAND_BEFORE or COMMAND_AFTER. */
+/* command is COMMAND_BEFORE, COMMAND_AFTER or COMMAND_RECALL, here and below. */
 const char *webhook_command_word(enum command command);
 
 /* Adds the query without '?'. request_id: NULL or the value of RequestID. */

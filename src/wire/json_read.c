@@ -187,3 +187,11 @@ bool json_integer(struct json_value v, int64_t *out)
         return integer_of_number(v.node, out);
     return v.kind == JSON_STRING && integer_of_text(json_string(v), out);
 }
+
+bool json_boolean(struct json_value v, bool *out)
+{
+    if (v.kind != JSON_BOOLEAN)
+        return false;
+    *out = json_object_get_boolean(v.node);
+    return true;
+}

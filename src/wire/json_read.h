@@ -47,5 +47,7 @@ struct span json_string(struct json_value v);
 void json_string_without_nul(struct buf *out, struct json_value v);
 /* A JSON_INTEGER, or a JSON_STRING of decimal digits, perhaps after '-'; false when it is neither or does not fit. */
 bool json_integer(struct json_value v, int64_t *out);
+/* A JSON_BOOLEAN; false when it is none. */
+bool json_boolean(struct json_value v, bool *out);
 
 #endif

@@ -251,6 +251,74 @@ static void a_dropped_message_was_judged_but_has_no_after(void **state)
     world_close(&w);
 }
 
+/* A call of any command, by its path. */
+static int call_path(struct world *w, const char *path, const char *body)
+{
+    char url[256];
+
+    snprintf(url, sizeof(url),
+             "http://127.0.0.1:%u/v4/%s?sdkappid=1400000001&identifier=administrator&usersig=x&random=1&"
+             "contenttype=json",
+             simulator_port(w->simulator), path);
+    return http_client_post(w->client, url, span_of(body), TIMEOUT_MS, &w->answer, NULL);
+}
+
+static void faults_keep_to_their_command(void **state)
+{
+    static const char mute[] = "{\"RoomId\":\"room-7\",\"MemberList_Account\":[\"u\"],\"MuteTime\":600}";
+    static const char group[] =
+        "{\"GroupId\":\"room-7\",\"From_Account\":\"v\",\"Random\":5,\"MsgBody\":[{\"MsgType\":\"TIMTextElem\","
+        "\"MsgContent\":{\"Text\":\"group\"}}]}";
+    struct world w;
+
+    (void)state;
+    world_open(&w);
+    world_start(&w);
+    faults(&w, "\"mute_member:reset\",\"send_group_msg:MsgFreqCtrl\",\"send_group_msg:processed-code=60013\"");
+    assert_int_equal(call_path(&w, "live_engine_http_srv/mute_member", mute), ERR_LOST);
+    assert_int_equal(call(&w, "x"), 0);
+    assert_int_equal(code(&w, NULL), 0); /* not muted, and no fault is meant for this command */
+    assert_int_equal(seen(&w, "x"), 1);
+    assert_int_equal(call_path(&w, "group_open_http_svc/send_group_msg", group), 0);
+    assert_int_equal(code(&w, NULL), 60013);
+    assert_null(strstr(buf_text(&w.answer.body), "MsgSeq")); /* nothing but the code is told */
+    assert_int_equal(seen(&w, "group"), 0);
+
+    faults(&w, "\"mute_member:processed-reset\",\"send_group_msg:processed-http=502\"");
+    assert_int_equal(call_path(&w, "live_engine_http_srv/mute_member", mute), ERR_LOST);
+    assert_int_equal(call(&w, "y"), 0);
+    assert_int_equal(code(&w, NULL), 100601);
+    for (int i = 0; i < 2; i++) { /* sent, then known by its Random */
+        assert_int_equal(call_path(&w, "group_open_http_svc/send_group_msg", group), 0);
+        assert_int_equal(w.answer.status, 502);
+    }
+    assert_int_equal(seen(&w, "group"), 1);
+    assert_int_equal(control(&w, "GET", "/sim/stats", ""), 200);
+    has(&w.reply.body, "\"mute_member\":{\"calls\":2,");
+    has(&w.reply.body, "\"send_group_msg\":{\"calls\":3,");
+    world_close(&w);
+}
+
+static void the_webhook_after_a_recall_can_be_lost(void **state)
+{
+    static const char recall[] = "{\"GroupId\":\"room-7\",\"MsgSeqList\":[{\"MsgSeq\":1}]}";
+    struct world w;
+
+    (void)state;
+    world_open(&w);
+    world_start(&w);
+    client_says(&w, "x");
+    faults(&w, "\"recall:lost\"");
+    assert_int_equal(call_path(&w, "group_open_http_svc/group_msg_recall", recall), 0);
+    has(&w.answer.body, "\"RetCode\":0");
+    assert_int_equal(call(&w, "last"), 0);
+    responder_wait_after(&w.responder, 2);
+    has(&w.responder.after_body, "last");
+    assert_int_equal(control(&w, "GET", "/sim/stats", ""), 200);
+    has(&w.reply.body, "\"lost\":1,");
+    world_close(&w);
+}
+
 /* What each of 30 calls came to, one letter for each. */
 static void outcomes(uint64_t seed, char out[31])
 {
@@ -607,6 +675,8 @@ int main(void)
         cmocka_unit_test(rest_faults_reach_the_caller),
         cmocka_unit_test(a_reset_is_a_reset),
         cmocka_unit_test(a_dropped_message_was_judged_but_has_no_after),
+        cmocka_unit_test(faults_keep_to_their_command),
+        cmocka_unit_test(the_webhook_after_a_recall_can_be_lost),
         cmocka_unit_test(the_seed_decides),
         cmocka_unit_test(faults_are_set_and_shown),
         cmocka_unit_test(calls_are_counted_also_when_refused),

@@ -1,185 +1,13 @@
-/* The simulated platform as a whole, over real sockets: clients and REST callers on one side, a webhook receiver on the
- * other. Requests are written byte by byte, so that methods, paths and queries are exactly what the case says. */
-#include "sim/simulator.h"
+/* The simulated platform as a whole: verdicts, webhooks, clients and the one command of the owner's document. The other
+ * commands of the REST API are test_rest.c's. */
+#include "world.h"
 
-#include "base/clock.h"
 #include "sim/limit.h"
 #include "wire/callback.h"
 #include "wire/gate.h"
-#include "wire/rest.h"
 #include "wire/signature.h"
-#include "wire/usersig.h"
 
-#include "responder.h"
-
-#include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static const char secret[] = "5bd2850fff3ecb11d7c805251c51ee463a25727bddc2385f3fa8bfee1bb93b5e";
-static const char token[] = "live-hook-token-01";
-enum { SDKAPPID = 1400000001, DEADLINE_MS = 300 };
-
-struct world {
-    struct responder responder;
-    struct simulator_options options;
-    struct simulator *simulator;
-    char webhook[64];
-    struct buf answer; /* body of the last answer */
-    int fd;            /* kept connection to the simulator */
-};
-
-static void world_open(struct world *w)
-{
-    static const char *const rooms[] = {"room-7"}, *const muted[] = {"loud"};
-
-    memset(w, 0, sizeof(*w));
-    w->fd = -1;
-    assert_int_equal(responder_start(&w->responder), 0);
-    snprintf(w->webhook, sizeof(w->webhook), "http://127.0.0.1:%u/im", http_server_port(w->responder.server));
-    w->options = simulator_defaults();
-    w->options.listen = "127.0.0.1:0";
-    w->options.platform.fire.url = w->webhook;
-    w->options.platform.fire.style.token = token;
-    w->options.platform.fire.deadline_ms = 10000; /* a loaded machine is no failure */
-    w->options.platform.seed = 7;
-    w->options.rest.secret = secret;
-    w->options.room_ids = rooms;
-    w->options.room_count = 1;
-    w->options.muted = muted;
-    w->options.muted_count = 1;
-}
-
-static void world_start(struct world *w)
-{
-    struct err err = {0};
-
-    if (simulator_start(&w->simulator, &w->options, &err) < 0)
-        fail_msg("%s", err.text);
-}
-
-static void world_close(struct world *w)
-{
-    if (w->fd >= 0)
-        close(w->fd);
-    responder_hush(&w->responder, false, false);
-    simulator_stop(w->simulator);
-    responder_stop(&w->responder);
-    buf_release(&w->answer);
-}
-
-/* HTTP ---------------------------------------------------------------------------------------------------------- */
-
-static void world_connect(struct world *w)
-{
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)simulator_port(w->simulator))};
-
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    w->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(w->fd >= 0);
-    assert_int_equal(connect(w->fd, (struct sockaddr *)&to, sizeof(to)), 0);
-}
-
-/* Sends a request on the kept connection; returns the status, the body is in w->answer. */
-static int ask(struct world *w, const char *method, const char *target, const char *body)
-{
-    struct buf bytes = BUF_INIT;
-    size_t head = 0, length = 0;
-    int status = 0;
-
-    if (w->fd < 0)
-        world_connect(w);
-    buf_addf(&bytes, "%s %s HTTP/1.1\r\nHost: sim\r\nContent-Length: %zu\r\n\r\n", method, target, strlen(body));
-    buf_add_text(&bytes, body);
-    for (size_t at = 0; at < bytes.len;) {
-        const ssize_t n = send(w->fd, bytes.data + at, bytes.len - at, MSG_NOSIGNAL);
-        assert_true(n > 0);
-        at += (size_t)n;
-    }
-    buf_reset(&bytes);
-    while (head == 0 || bytes.len < head + length) {
-        char *space = buf_reserve(&bytes, 65536);
-        const ssize_t n = recv(w->fd, space, 65536, 0);
-        const char *end;
-        assert_true(n > 0);
-        buf_commit(&bytes, (size_t)n);
-        if (head == 0 && (end = strstr(bytes.data, "\r\n\r\n")) != NULL) {
-            head = (size_t)(end - bytes.data) + 4;
-            length = strtoul(strstr(bytes.data, "Content-Length: ") + 16, NULL, 10);
-        }
-    }
-    status = atoi(bytes.data + 9);
-    if (memmem(bytes.data, head, "close", 5)) {
-        close(w->fd);
-        w->fd = -1;
-    }
-    buf_reset(&w->answer);
-    buf_add(&w->answer, bytes.data + head, length);
-    buf_release(&bytes);
-    responder_meet(&w->responder);
-    return status;
-}
-
-static void target_make(struct buf *out, const char *identifier, const char *usersig)
-{
-    buf_reset(out);
-    buf_addf(out,
-             "/v4/live_engine_http_srv/send_text_msg?sdkappid=%d&identifier=%s&usersig=%s&random=99&contenttype=json",
-             SDKAPPID, identifier, usersig);
-}
-
-static const char *good_target(struct buf *out)
-{
-    struct buf sig = BUF_INIT;
-
-    assert_int_equal(usersig_make(&sig, secret, "administrator", SDKAPPID, clock_wall_us() / 1000000, 86400, NULL), 0);
-    target_make(out, "administrator", buf_text(&sig));
-    buf_release(&sig);
-    return buf_text(out);
-}
-
-/* A REST call as it should be; the code of the answer, HTTP status always 200. */
-static int64_t rest(struct world *w, const char *body, struct rest_answer *answer)
-{
-    struct buf target = BUF_INIT;
-    struct rest_answer unused;
-
-    assert_int_equal(ask(w, "POST", good_target(&target), body), 200);
-    buf_release(&target);
-    answer = answer ? answer : &unused;
-    assert_int_equal(rest_read_answer(buf_span(&w->answer), answer, NULL), 0);
-    assert_string_equal(answer->action_status, answer->error_code == 0 ? "OK" : "FAIL");
-    return answer->error_code;
-}
-
-static void assert_has(const struct buf *text, const char *what)
-{
-    if (!strstr(buf_text(text), what))
-        fail_msg("\"%s\" is not in %s", what, buf_text(text));
-}
-
-static void assert_has_not(const struct buf *text, const char *what)
-{
-    if (strstr(buf_text(text), what))
-        fail_msg("\"%s\" is in %s", what, buf_text(text));
-}
-
-static unsigned count_of(const struct buf *text, const char *what)
-{
-    unsigned n = 0;
-
-    for (const char *at = buf_text(text); (at = strstr(at, what)) != NULL; at++)
-        n++;
-    return n;
-}
-
-#define BODY(text) "[{\"MsgType\":\"TIMTextElem\",\"MsgContent\":{\"Text\":\"" text "\"}}]"
-#define CLIENT(text)                                                                                                   \
-    "{\"From_Account\":\"viewer_19\",\"MsgBody\":" BODY(text) ",\"CloudCustomData\":\"{\\\"lvl\\\":3}\"}"
+#define SEND_TEXT "live_engine_http_srv/send_text_msg"
 
 /* Webhooks ------------------------------------------------------------------------------------------------------ */
 
@@ -244,7 +72,7 @@ static void verdicts_reach_sender_and_room(void **state)
 static void webhooks_have_the_documented_form(void **state)
 {
     struct callback_parser *parser = callback_parser_new();
-    const char *const tokens[] = {token};
+    const char *const tokens[] = {world_token};
     struct buf sign = BUF_INIT, time = BUF_INIT, value = BUF_INIT;
     struct message m;
     struct world w;
@@ -406,7 +234,7 @@ static void rest_messages_take_the_documented_form(void **state)
     world_open(&w);
     world_start(&w);
     assert_int_equal(
-        rest(&w,
+        call(&w, SEND_TEXT,
              "{\"RoomId\":\"room-7\",\"Sender_Account\":\"user1\",\"TextContent\":\"msg\",\"ExtensionInfo\":"
              "\"{\\\"data\\\":1,\\\"value\\\":2}\"}",
              &a),
@@ -422,7 +250,7 @@ static void rest_messages_take_the_documented_form(void **state)
     assert_has(&w.responder.before_body, "[{\"MsgContent\":{\"Text\":\"msg\"},\"MsgType\":\"TIMTextElem\"}]");
     assert_has(&w.responder.before_body, "\"From_Account\":\"user1\"");
     assert_has(&w.responder.before_body, "\"Operator_Account\":\"administrator\"");
-    assert_int_equal(rest(&w, TEXT("room-7", "user1", "again"), &a), 0);
+    assert_int_equal(call(&w, SEND_TEXT, TEXT("room-7", "user1", "again"), &a), 0);
     assert_int_equal(a.msg_seq, 2);
     assert_has_not(&w.responder.before_body, "CloudCustomData");
     assert_int_equal(ask(&w, "GET", "/sim/rooms/room-7/messages", ""), 200);
@@ -457,16 +285,16 @@ static void rest_codes(void **state)
     assert_int_equal(ask(&w, "PUT", "/sim/rooms/group", "{\"Type\":\"AVChatRoom\"}"), 200);
     assert_int_equal(ask(&w, "PUT", "/sim/rooms/room-7/muted/quiet", ""), 200);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const int64_t code = rest(&w, cases[i].body, NULL);
+        const int64_t code = call(&w, SEND_TEXT, cases[i].body, NULL);
         if (code != cases[i].code)
             fail_msg("%s: code %lld, not %lld", cases[i].body, (long long)code, (long long)cases[i].code);
     }
     assert_int_equal(w.responder.before, 1); /* only for the one that passed */
     responder_say(&w.responder, 200, "{\"ActionStatus\":\"OK\",\"ErrorCode\":1,\"ErrorInfo\":\"\"}");
-    assert_int_equal(rest(&w, TEXT("room-7", "u", "x"), NULL), 10016);
+    assert_int_equal(call(&w, SEND_TEXT, TEXT("room-7", "u", "x"), NULL), 10016);
     responder_say(&w.responder, 200,
                   "{\"ActionStatus\":\"OK\",\"ErrorCode\":10121,\"ErrorInfo\":\"not \\\"here\\\"\"}");
-    assert_int_equal(rest(&w, TEXT("room-7", "u", "x"), NULL), 10121);
+    assert_int_equal(call(&w, SEND_TEXT, TEXT("room-7", "u", "x"), NULL), 10121);
     assert_has(&w.answer, "not \\\"here\\\"");
     world_close(&w);
 }
@@ -506,7 +334,8 @@ static void rest_refuses_a_wrong_query(void **state)
     (void)state;
     world_open(&w);
     world_start(&w);
-    assert_int_equal(usersig_make(&sig, secret, "administrator", SDKAPPID, clock_wall_us() / 1000000, 86400, NULL), 0);
+    assert_int_equal(
+        usersig_make(&sig, world_secret, "administrator", SDKAPPID, clock_wall_us() / 1000000, 86400, NULL), 0);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *mark = strstr(cases[i].query, "%s");
         buf_reset(&target);
@@ -534,12 +363,12 @@ static void rest_refuses_a_wrong_usersig(void **state)
         uint64_t app;
         int64_t time_s, expire_s, code;
     } cases[] = {
-        {secret, "administrator", "administrator", SDKAPPID, now_s - 200, 100, 70001},
+        {world_secret, "administrator", "administrator", SDKAPPID, now_s - 200, 100, 70001},
         {"another key", "administrator", "administrator", SDKAPPID, now_s, 100, 70009},
-        {secret, "mod", "administrator", SDKAPPID, now_s, 100, 70013},
-        {secret, "administrator", "administrator", SDKAPPID + 1, now_s, 100, 70014},
-        {secret, "mod", "mod", SDKAPPID, now_s, 100, 60010},
-        {secret, "administrator", "administrator", SDKAPPID, now_s, 100, 0},
+        {world_secret, "mod", "administrator", SDKAPPID, now_s, 100, 70013},
+        {world_secret, "administrator", "administrator", SDKAPPID + 1, now_s, 100, 70014},
+        {world_secret, "mod", "mod", SDKAPPID, now_s, 100, 60010},
+        {world_secret, "administrator", "administrator", SDKAPPID, now_s, 100, 0},
     };
     struct rest_answer a;
     struct world w;
@@ -552,7 +381,7 @@ static void rest_refuses_a_wrong_usersig(void **state)
         assert_int_equal(usersig_make(&sig, cases[i].key, cases[i].identifier, cases[i].app, cases[i].time_s,
                                       cases[i].expire_s, NULL),
                          0);
-        target_make(&target, cases[i].claimed, buf_text(&sig));
+        target_make(&target, SEND_TEXT, cases[i].claimed, buf_text(&sig));
         assert_int_equal(ask(&w, "POST", buf_text(&target), TEXT("room-7", "u", "x")), 200);
         assert_int_equal(rest_read_answer(buf_span(&w.answer), &a, NULL), 0);
         if (a.error_code != cases[i].code)
@@ -576,7 +405,7 @@ static void twelve_kilobytes_and_no_more(void **state)
         for (size_t i = 0; i < PLATFORM_MAX_MESSAGE + extra; i++)
             buf_add_char(&body, 'a');
         buf_add_text(&body, "\"}");
-        assert_int_equal(rest(&w, buf_text(&body), NULL), extra ? 100603 : 0);
+        assert_int_equal(call(&w, SEND_TEXT, buf_text(&body), NULL), extra ? 100603 : 0);
         buf_release(&body);
     }
     world_close(&w);
@@ -597,7 +426,7 @@ static void forty_a_second_in_a_room(void **state)
         w.options.rest.frequency_error = as_error;
         world_start(&w);
         while (code == 0 && !*a.msg_drop_reason && sent < 150) {
-            code = rest(&w, TEXT("room-7", "u", "x"), &a);
+            code = call(&w, SEND_TEXT, TEXT("room-7", "u", "x"), &a);
             sent++;
             within_s += clock_mono_us() - start_us < LIMIT_WINDOW_US;
         }
@@ -626,7 +455,7 @@ static void two_hundred_calls_a_second(void **state)
     world_start(&w);
     start_us = clock_mono_us();
     while (code != 60007 && clock_mono_us() - start_us < LIMIT_WINDOW_US) {
-        code = rest(&w, TEXT("nowhere", "u", "x"), NULL); /* cheap: refused before any webhook */
+        code = call(&w, SEND_TEXT, TEXT("nowhere", "u", "x"), NULL); /* cheap: refused before any webhook */
         sent++;
         assert_true(code == 100004 || code == 60007);
     }
