@@ -58,11 +58,20 @@ class Sim(Process):
             body["MsgBody"] = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]
         return self.request("POST", f"/sim/rooms/{quote(room)}/messages", body).json
 
-    def send_text_msg(self, body, **query):
-        """The owner's REST call as an administrator makes it; query replaces parameters."""
+    def recall(self, room, sender, seq, **members):
+        """A client takes a message back."""
+        body = {"From_Account": sender, "MsgSeq": seq} | members
+        return self.request("POST", f"/sim/rooms/{quote(room)}/recalls", body).json
+
+    def rest(self, command, body, **query):
+        """A REST call as an administrator makes it, to "<service>/<command>"; query replaces parameters."""
         parameters = {"sdkappid": SDKAPPID, "identifier": "administrator", "usersig": usersig(),
                       "random": random.randrange(2**32), "contenttype": "json"} | query
-        return self.request("POST", f"/v4/live_engine_http_srv/send_text_msg?{urlencode(parameters)}", body).json
+        return self.request("POST", f"/v4/{command}?{urlencode(parameters)}", body).json
+
+    def send_text_msg(self, body, **query):
+        """The owner's REST call."""
+        return self.rest("live_engine_http_srv/send_text_msg", body, **query)
 
     def room(self, room):
         """What everybody in the room saw."""

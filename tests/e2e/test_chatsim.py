@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chat import text_element
 from database import Cluster
-from harness import EndToEnd
+from harness import EndToEnd, wait_for
 from service import Service
 from sim import Sim, usersig
 
@@ -102,6 +102,41 @@ class ThroughThePlatform(EndToEnd):
                 answer = self.sim.send_text_msg(wrong, **query)
                 self.assertEqual((answer["ErrorCode"], answer["ActionStatus"]), (code, "FAIL"), answer)
         self.assertEqual(len(self.sim.room("room-rest")), 1)
+
+    def test_group_messages_are_judged_once_or_not_at_all(self):
+        self.sim.create_room("room-group")
+        body = {"GroupId": "room-group", "From_Account": "host", "Random": 3204417755,
+                "MsgBody": [text_element("oh darn it")]}
+        first, again = (self.sim.rest("group_open_http_svc/send_group_msg", body) for _ in range(2))
+        self.assertEqual((first["ErrorCode"], first["MsgDropReason"]), (0, ""), first)
+        self.assertEqual((again["ErrorCode"], again["MsgSeq"], again["MsgTime"]),
+                         (0, first["MsgSeq"], first["MsgTime"]), again)
+        wait_for(lambda: self.message("room-group", "host")["msg_seq"], "the After webhook to be stored")
+        row = self.message("room-group", "host")
+        self.assertEqual((row["msg_seq"], row["random"], row["platform"], row["delivered_text"]),
+                         (first["MsgSeq"], 3204417755, "RESTAPI", "oh **** it"))
+        self.sim.rest("group_open_http_svc/send_group_msg", body | {
+            "From_Account": "silent", "Random": 1,
+            "ForbidCallbackControl": ["ForbidBeforeSendMsgCallback", "ForbidAfterSendMsgCallback"]})
+        self.service.wait_loaded()
+        self.assertEqual(self.database.rows("SELECT 1 FROM moderation.message WHERE group_id = 'room-group' "
+                                            "AND from_account = 'silent'"), [])
+        self.assertEqual(self.seen("room-group"), [("host", [text_element("oh **** it")]),
+                                                   ("silent", [text_element("oh darn it")])])
+
+    def test_recalls_of_both_sides_are_stored(self):
+        self.sim.create_room("room-recall")
+        seqs = [self.sim.send("room-recall", "fan", f"hello {n}")["MsgSeq"] for n in range(3)]
+        self.assertTrue(self.sim.recall("room-recall", "fan", seqs[0])["recalled"])
+        answer = self.sim.rest("group_open_http_svc/group_msg_recall",
+                               {"GroupId": "room-recall", "MsgSeqList": [{"MsgSeq": seq} for seq in seqs]})
+        self.assertEqual([item["RetCode"] for item in answer["RecallRetList"]], [10032, 0, 0], answer)
+        self.assertEqual([m.get("Recalled", False) for m in self.sim.room("room-recall")], [True] * 3)
+        recalls = lambda: [(r["operator_account"], r["platform"], r["recalled_seqs"]) for r in self.database.rows(
+            "SELECT operator_account, platform, recalled_seqs FROM chatsluice.event WHERE command = 'recall' "
+            "AND group_id = 'room-recall' ORDER BY operator_account")]
+        wait_for(lambda: len(recalls()) == 2, "both recalls to be stored")  # REST calls do not wait for their webhook
+        self.assertEqual(recalls(), [("administrator", "RESTAPI", seqs[1:]), ("fan", "Web", seqs[:1])])
 
     def test_every_message_of_a_busy_room_is_one_row(self):
         self.sim.create_room("room-busy")

@@ -1,5 +1,6 @@
 #include "sim/room.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -283,6 +284,47 @@ static void randoms_are_bounded(void **state)
     dedupe_release(&d);
 }
 
+enum { CLAIMANTS = 4, CLAIMS = 500 };
+
+struct claimant {
+    pthread_t thread;
+    struct rooms *rooms;
+    unsigned won;
+};
+
+static void *claim_all(void *arg)
+{
+    struct claimant *c = arg;
+    struct dedupe_entry earlier;
+
+    for (uint32_t i = 0; i < CLAIMS; i++) {
+        if (rooms_random_claim(c->rooms, R, i, 0, &earlier) != ROOM_OK)
+            continue;
+        c->won++;
+        rooms_random_settle(c->rooms, R, i, i + 1, 1764000000);
+    }
+    return NULL;
+}
+
+static void of_calls_at_the_same_time_one_goes_on(void **state)
+{
+    struct rooms *rooms = make(10, 1000);
+    struct claimant claimants[CLAIMANTS] = {{0}};
+    unsigned won = 0;
+
+    (void)state;
+    for (size_t i = 0; i < CLAIMANTS; i++) {
+        claimants[i].rooms = rooms;
+        assert_int_equal(pthread_create(&claimants[i].thread, NULL, claim_all, &claimants[i]), 0);
+    }
+    for (size_t i = 0; i < CLAIMANTS; i++) {
+        assert_int_equal(pthread_join(claimants[i].thread, NULL), 0);
+        won += claimants[i].won;
+    }
+    assert_int_equal(won, CLAIMS);
+    rooms_free(rooms);
+}
+
 /* Messages ------------------------------------------------------------------------------------------------------ */
 
 static void numbers_grow_and_forty_a_second_are_given(void **state)
@@ -426,6 +468,7 @@ int main(void)
         cmocka_unit_test(member_lists_are_bounded),
         cmocka_unit_test(a_random_counts_for_five_minutes),
         cmocka_unit_test(randoms_are_bounded),
+        cmocka_unit_test(of_calls_at_the_same_time_one_goes_on),
         cmocka_unit_test(numbers_grow_and_forty_a_second_are_given),
         cmocka_unit_test(a_dropped_message_takes_a_number_when_told_to),
         cmocka_unit_test(messages_are_listed_by_number),

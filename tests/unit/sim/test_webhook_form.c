@@ -10,6 +10,8 @@
         text, sizeof(text) - 1                                                                                         \
     }
 
+static const uint32_t recalled[] = {5, 4294967295};
+
 static const struct group_message sample = {
     .group_id = LITERAL("room-7"),
     .type = LITERAL("Live"),
@@ -22,6 +24,8 @@ static const struct group_message sample = {
     .event_time_ms = 1764000000123,
     .msg_seq = 812,
     .msg_time_s = 1764000000,
+    .recalled = recalled,
+    .recalled_count = 2,
     .client_ip = "203.0.113.7",
     .opt_platform = "Android",
 };
@@ -55,6 +59,12 @@ static void bodies(void **state)
          "\"viewer_19\",\"Operator_Account\":\"viewer_19\",\"Random\":3204417755,\"MsgSeq\":812,\"MsgTime\":1764000000,"
          "\"MsgId\":\"144115300000000001-1764000000-3204417755\",\"MsgBody\":[{\"MsgType\":\"TIMTextElem\","
          "\"MsgContent\":{\"Text\":\"hi\"}}],\"CloudCustomData\":\"{\\\"lvl\\\":3}\",\"EventTime\":1764000000123}"},
+        {{0},
+         COMMAND_RECALL,
+         true,
+         "{\"CallbackCommand\":\"Group.CallbackAfterRecallMsg\",\"EventTime\":1764000000123,\"GroupId\":\"room-7\","
+         "\"MsgSeqList\":[{\"MsgSeq\":5},{\"MsgSeq\":4294967295}],\"Operator_Account\":\"viewer_19\",\"Type\":"
+         "\"Live\"}"},
     };
 
     (void)state;
