@@ -64,6 +64,16 @@ struct http_server {
 
 /* Bodies --------------------------------------------------------------------------------------------------------- */
 
+/* False, and a port that nobody has, when the peer's address cannot be read. */
+static bool peer_read(struct sockaddr_in *peer, const struct mg_request_info *info)
+{
+    *peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)info->remote_port)};
+    if (inet_pton(AF_INET, info->remote_addr, &peer->sin_addr) == 1)
+        return true;
+    peer->sin_port = 0;
+    return false;
+}
+
 /* civetweb has no deadline for a body: one dripped byte by byte is read for ever, inside one call (`dependencies.md`).
  * So the thread says until when it is willing to read, and the watch ends the connection's input at that time, which
  * makes civetweb's read return what it has. */
@@ -72,9 +82,7 @@ static void body_watch_begin(struct worker *w, const struct mg_request_info *inf
     pthread_mutex_lock(&w->lock);
     w->body_deadline_us = deadline_us;
     w->body_expired = false;
-    w->body_peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)info->remote_port)};
-    if (inet_pton(AF_INET, info->remote_addr, &w->body_peer.sin_addr) != 1)
-        w->body_peer.sin_port = 0;
+    peer_read(&w->body_peer, info);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -241,6 +249,7 @@ static bool path_read(struct worker *w, const char *raw, struct span *path)
 static void reply_send(struct worker *w, struct mg_connection *connection, const struct http_reply *reply,
                        bool with_body)
 {
+    const size_t cut_short = reply->cut_short < reply->body->len ? reply->cut_short : reply->body->len;
     struct buf *out = &w->out;
 
     buf_reset(out);
@@ -261,9 +270,9 @@ static void reply_send(struct worker *w, struct mg_connection *connection, const
         buf_add_text(out, reply->extra_headers);
     buf_add_text(out, "\r\n");
     if (with_body)
-        buf_add_span(out, buf_span(reply->body));
+        buf_add(out, buf_text(reply->body), reply->body->len - cut_short);
 
-    if (reply->close)
+    if (reply->close || cut_short > 0)
         mg_disable_connection_keep_alive(connection);
     if (buf_failed(out) || mg_write(connection, out->data, out->len) != (int)out->len)
         mg_disable_connection_keep_alive(connection);
@@ -290,6 +299,17 @@ static void refuse_early(struct worker *w, struct mg_connection *connection, int
     if (options->refused)
         options->refused(status, HTTP_BODY_BAD_FRAMING, options->arg);
     reply_send(w, connection, &reply, true);
+}
+
+/* No reply. Where the socket is not found the connection is at least closed without a word. */
+static void reply_abort(const struct worker *w, struct mg_connection *connection)
+{
+    const struct mg_request_info *info = mg_get_request_info(connection);
+    struct sockaddr_in peer;
+
+    if (peer_read(&peer, info))
+        http_sockets_reset(&w->server->address, &peer);
+    mg_disable_connection_keep_alive(connection);
 }
 
 /* civetweb's callbacks -------------------------------------------------------------------------------------------- */
@@ -336,7 +356,10 @@ static int on_request(struct mg_connection *connection)
             reply.close = true; /* what nobody read must not be taken for the next request */
         if (!w->framing.keep_alive || atomic_load(&server->draining) || must_make_room(server))
             reply.close = true;
-        reply_send(w, connection, &reply, !span_is(request.method, "HEAD"));
+        if (reply.abort)
+            reply_abort(w, connection);
+        else
+            reply_send(w, connection, &reply, !span_is(request.method, "HEAD"));
     }
     atomic_fetch_sub(&server->in_flight, 1);
     return 200; /* anything above 0: answered */

@@ -35,6 +35,9 @@ struct http_reply {
     const char *extra_headers; /* NULL or "Name: value\r\n"... */
     struct buf *body;          /* empty at first; the thread's own, reused */
     bool close;                /* close the connection after this reply; so it is after a body nobody read */
+    /* For a simulated peer that breaks; a service leaves both alone. */
+    bool abort;       /* nothing is sent and the connection is reset (RST) */
+    size_t cut_short; /* above 0: the head promises the whole body, this many bytes less are sent, and it closes */
 };
 
 enum http_body { HTTP_BODY_OK, HTTP_BODY_TOO_LARGE, HTTP_BODY_SHORT, HTTP_BODY_SLOW, HTTP_BODY_BAD_FRAMING };

@@ -122,6 +122,26 @@ bool http_sockets_end_input_of(const struct sockaddr_in *address, const struct s
     return search.found;
 }
 
+/* To connect an open connection to nobody is how Linux is told to abort it at once, whatever the linger time and
+ * whoever holds the descriptor. */
+static void reset_connection_from(int fd, int duplicate, void *arg)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    struct peer_search *search = arg;
+
+    (void)fd;
+    if (!search->found && socket_is_from(duplicate, search->peer))
+        search->found = connect(duplicate, &nobody, sizeof(nobody)) == 0;
+}
+
+bool http_sockets_reset(const struct sockaddr_in *address, const struct sockaddr_in *peer)
+{
+    struct peer_search search = {.peer = peer};
+
+    each_socket(address, reset_connection_from, &search);
+    return search.found;
+}
+
 struct connection_count {
     bool end_input;
     unsigned count;

@@ -331,7 +331,70 @@ static void stats_get(struct control_call *c)
 {
     buf_add_char(c->reply->body, '{');
     platform_stats(c->api->platform, c->reply->body);
+    json_add_key(c->reply->body, "rest");
+    call_log_show(c->api->calls, c->reply->body);
+    json_add_key(c->reply->body, "faults");
+    fault_plan_count(c->api->faults, c->reply->body);
     buf_add_char(c->reply->body, '}');
+}
+
+static void stats_delete(struct control_call *c)
+{
+    call_log_reset(c->api->calls);
+    fault_plan_count_reset(c->api->faults);
+    buf_add_text(c->reply->body, "{}");
+}
+
+/* Faults -------------------------------------------------------------------------------------------------------- */
+
+static void faults_get(struct control_call *c)
+{
+    buf_add_char(c->reply->body, '{');
+    fault_plan_list(c->api->faults, c->reply->body);
+    buf_add_char(c->reply->body, '}');
+}
+
+/* Reads {"faults":["WHERE:KIND..",..]}; specs holds FAULTS_MAX. */
+static int faults_read(struct span body, struct fault_spec *specs, size_t *count, struct err *err)
+{
+    static const char form[] = "the body must be {\"faults\":[\"send_text_msg:code=100001:0.1\",...]}";
+    struct span list, item;
+    struct gate_fault fault;
+    struct buf text = BUF_INIT;
+    size_t cursor = 0;
+    int r = 0;
+
+    if (!gate_check(body, GATE_WIRE, &fault) || !gate_member(body, "faults", &list) || list.data[0] != '[')
+        return err_set(err, ERR_USAGE, "%s", form);
+    for (*count = 0; r == 0 && gate_next(list, &cursor, &item); ++*count) {
+        buf_reset(&text);
+        if (*count == FAULTS_MAX)
+            r = err_set(err, ERR_USAGE, "at most %d faults can be set at a time", FAULTS_MAX);
+        else if (!gate_string(item, &text) || memchr(buf_text(&text), '\0', text.len))
+            r = err_set(err, ERR_USAGE, "%s", form);
+        else
+            r = fault_spec_read(&specs[*count], buf_text(&text), err);
+    }
+    buf_release(&text);
+    return r;
+}
+
+static void faults_put(struct control_call *c)
+{
+    struct fault_spec specs[FAULTS_MAX];
+    struct err err = {0};
+    size_t count = 0;
+
+    if (faults_read(c->body, specs, &count, &err) < 0 || fault_plan_set(c->api->faults, specs, count, &err) < 0)
+        http_refuse(c->reply, 400, "%s", err.text);
+    else
+        faults_get(c);
+}
+
+static void faults_delete(struct control_call *c)
+{
+    fault_plan_set(c->api->faults, NULL, 0, NULL);
+    faults_get(c);
 }
 
 /* "*" stands for one part of the path: the first for the room, the second for the user. */
@@ -339,10 +402,18 @@ static const struct route {
     const char *method, *path;
     void (*run)(struct control_call *c);
 } routes[] = {
-    {"POST", "/sim/rooms/*/messages", message_post},  {"GET", "/sim/rooms/*/messages", message_list},
-    {"POST", "/sim/rooms/*/recalls", recall_post},    {"PUT", "/sim/rooms/*", room_put},
-    {"DELETE", "/sim/rooms/*", room_delete},          {"PUT", "/sim/rooms/*/muted/*", muted_put},
-    {"DELETE", "/sim/rooms/*/muted/*", muted_delete}, {"GET", "/sim/stats", stats_get},
+    {"POST", "/sim/rooms/*/messages", message_post},
+    {"GET", "/sim/rooms/*/messages", message_list},
+    {"POST", "/sim/rooms/*/recalls", recall_post},
+    {"PUT", "/sim/rooms/*", room_put},
+    {"DELETE", "/sim/rooms/*", room_delete},
+    {"PUT", "/sim/rooms/*/muted/*", muted_put},
+    {"DELETE", "/sim/rooms/*/muted/*", muted_delete},
+    {"GET", "/sim/stats", stats_get},
+    {"DELETE", "/sim/stats", stats_delete},
+    {"GET", "/sim/faults", faults_get},
+    {"PUT", "/sim/faults", faults_put},
+    {"DELETE", "/sim/faults", faults_delete},
 };
 
 static bool path_matches(struct span path, const char *pattern, struct span parts[2])

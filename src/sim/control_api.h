@@ -7,7 +7,12 @@
  *   PUT    /sim/rooms/<id>                makes a room; body empty or {"Type":"Live"}
  *   DELETE /sim/rooms/<id>                dissolves it
  *   PUT    /sim/rooms/<id>/muted/<user>   for ever; DELETE ends it
- *   GET    /sim/stats
+ *   GET    /sim/stats                     counts; "rest" is call_log.h's, "faults" how often each kind hit
+ *   DELETE /sim/stats                     "rest" and "faults" begin anew; the other counts are since the start
+ *   GET    /sim/faults                    what is set, and how often each was tried and hit
+ *   PUT    /sim/faults                    {"faults":["send_text_msg:code=100001:0.1",..]} in place of what was set; the
+ *                                         words are those of fault_spec.h
+ *   DELETE /sim/faults                    no faults any more
  *
  * A message is {"From_Account":"u","MsgBody":[..]} and, when wanted, CloudCustomData, Operator_Account, OptPlatform and
  * ClientIP; a recall is {"From_Account":"u","MsgSeq":5} with the last two. A client's message is measured, against 12
@@ -18,11 +23,15 @@
 #define CHATSLUICE_SIM_CONTROL_API_H
 
 #include "base/http_server.h"
+#include "sim/call_log.h"
+#include "sim/fault_plan.h"
 #include "sim/platform.h"
 
 struct control_api {
     struct platform *platform;
     struct rooms *rooms;
+    struct fault_plan *faults;
+    struct call_log *calls;
     bool strict_rooms; /* a client's message does not create the room it names */
 };
 

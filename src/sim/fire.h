@@ -1,4 +1,5 @@
-/* fire.h - fires webhooks at the configured URL: at once, or later from a queue.
+/* fire.h - fires webhooks at the configured URL: at once, or later from a queue. Faults (fault_plan.h) are decided for
+ * each webhook as it is handed over here.
  *
  * Every request has the platform's deadline, and leaves over a bounded pool of kept connections; waiting for one of
  * them counts. A Before webhook is never repeated; an After one is, when switched on, after a timeout.
@@ -8,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/http_client.h"
+#include "sim/fault_plan.h"
 #include "sim/seeded.h"
 #include "sim/webhook_form.h"
 
@@ -25,17 +27,18 @@ struct fire_options {
     unsigned connections;
     int64_t deadline_ms;
     bool after_retry;
-    bool request_id; /* add a RequestID to the query */
+    bool request_id;           /* add a RequestID to the query */
+    struct fault_plan *faults; /* borrowed as well; NULL: none */
 };
 
 struct fired {
-    bool fired;
+    bool fired; /* false also for an After webhook that a fault puts off */
     int status; /* of HTTP; 0: no answer */
     int64_t elapsed_us;
-    const char *failure; /* NULL, "timeout", "connection" or "status" */
+    const char *failure; /* NULL, "timeout", "connection", "status" or, by a fault, "lost" */
 };
 
-struct fire_counts {
+struct fire_counts { /* what is lost on purpose has failed */
     uint64_t before, before_failed;
     uint64_t after, after_failed, after_repeated, after_not_queued; /* the last two with the recalls' */
     uint64_t recall, recall_failed;

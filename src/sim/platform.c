@@ -138,13 +138,16 @@ static void shown_add(struct buf *out, const struct group_message *gm)
     buf_add_char(out, '}');
 }
 
-static enum send_result deliver(struct platform *p, struct group_message *gm, struct delivery *out)
+static enum send_result deliver(struct platform *p, const struct outgoing *message, struct group_message *gm,
+                                struct delivery *out)
 {
-    struct shown_message message = {.time_s = gm->msg_time_s, .sender = gm->from_account};
+    struct shown_message seen = {.time_s = gm->msg_time_s, .sender = gm->from_account};
     struct buf shown = BUF_INIT;
     enum send_result result = SEND_OK;
 
-    if (rooms_number(p->rooms, gm->group_id, clock_mono_us(), &gm->msg_seq, &out->over_limit) != ROOM_OK)
+    out->over_limit = message->over_limit;
+    if (!out->over_limit &&
+        rooms_number(p->rooms, gm->group_id, clock_mono_us(), &gm->msg_seq, &out->over_limit) != ROOM_OK)
         return SEND_NO_ROOM; /* dissolved meanwhile */
     out->msg_seq = gm->msg_seq;
     if (out->over_limit) {
@@ -152,11 +155,11 @@ static enum send_result deliver(struct platform *p, struct group_message *gm, st
         return SEND_OK;
     }
     shown_add(&shown, gm);
-    message.seq = gm->msg_seq;
-    message.json = buf_span(&shown);
+    seen.seq = gm->msg_seq;
+    seen.json = buf_span(&shown);
     if (buf_failed(&shown))
         result = SEND_INTERNAL;
-    else if (rooms_deliver(p->rooms, gm->group_id, &message) != ROOM_OK)
+    else if (rooms_deliver(p->rooms, gm->group_id, &seen) != ROOM_OK)
         result = SEND_NO_ROOM;
     buf_release(&shown);
     out->delivered = result == SEND_OK;
@@ -216,7 +219,7 @@ void platform_send(struct platform *p, const struct outgoing *message, struct de
     if (out->result != SEND_OK || out->verdict == VERDICT_DISCARD)
         return;
     out->msg_time_s = gm.msg_time_s = clock_wall_us() / 1000000;
-    out->result = deliver(p, &gm, out);
+    out->result = deliver(p, message, &gm, out);
     if (!out->delivered)
         return;
     out->msg_body = gm.msg_body;

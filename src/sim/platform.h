@@ -54,6 +54,7 @@ struct outgoing {
     const char *client_ip, *opt_platform;    /* fit for a query as they are */
     bool live_only;                          /* a room that is not of type Live will not do */
     bool after_later;                        /* do not wait for the After webhook */
+    bool over_limit;                         /* a fault: dropped as one too many for the room, whatever its rate */
     bool no_before, no_after;                /* ForbidCallbackControl: that webhook is not fired */
     bool unmoderated;                        /* SendMsgControl NoMsgCheck: blocked_text does not count */
     bool random_given;                       /* the caller's Random, not one of ours */

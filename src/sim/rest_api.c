@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "sim/limit.h"
+#include "sim/rest_fault.h"
 #include "wire/rest.h"
 
 #include <inttypes.h>
@@ -40,6 +41,12 @@ static const struct rest_command {
     {CONFIG "get_callback_token", REST_LIVE, rest_get_callback_token},
 };
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+_Static_assert((int)COMMANDS <= (int)FAULT_COMMANDS_MAX, "faults and counts are kept for each command");
+
+const char *rest_api_command(size_t index)
+{
+    return index < COMMANDS ? commands[index].path : NULL;
+}
 
 struct rest_api {
     struct rest_api_options options; /* fixed, as the next three */
@@ -153,13 +160,19 @@ void rest_api_handle(struct rest_api *api, const struct http_request *request, s
         .strings = strings,
     };
     const uint64_t number = atomic_fetch_add_explicit(&api->answered, 1, memory_order_relaxed) + 1;
+    const struct rest_fault fault = rest_fault_begin(api->options.faults, api->options.calls, request->path);
     char request_id[REQUEST_ID];
 
-    run(api, &call);
+    call.over_limit = fault.faults.over_limit;
+    if (rest_fault_carries_out(&fault))
+        run(api, &call);
     if (buf_failed(&call.result))
         rest_internal(&call);
+    if (rest_fault_code(&fault) != 0)
+        rest_fail(&call, rest_fault_code(&fault), "chatsim was told to fail this call");
     snprintf(request_id, sizeof(request_id), "Id-%016" PRIx64 "%016" PRIx64 "-O-Seq-%" PRIu64,
              platform_random(api->platform), platform_random(api->platform), number);
     answer(&call, request_id, reply->body);
+    rest_fault_end(&fault, call.code, reply);
     buf_release(&call.result);
 }

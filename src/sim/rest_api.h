@@ -37,19 +37,23 @@
 #define CHATSLUICE_SIM_REST_API_H
 
 #include "base/http_server.h"
+#include "sim/call_log.h"
+#include "sim/fault_plan.h"
 #include "sim/platform.h"
 
 struct rest_api;
 
 struct rest_api_options {
     uint64_t sdkappid;
-    const char *admin;    /* the one administrator account; texts are borrowed until rest_api_free */
-    const char *secret;   /* NULL: a UserSig must be there but is not verified */
-    int64_t reject_code;  /* what a refusal by the Before webhook is answered with */
-    bool frequency_error; /* a message over the room's limit is answered 100602 or 10023, not as success with
-                             MsgDropReason */
-    bool duplicate_zero;  /* a repeated Random is answered with MsgSeq 0 */
-    bool callback_once;   /* set_callback does not replace what was set before */
+    const char *admin;         /* the one administrator account; texts are borrowed until rest_api_free */
+    const char *secret;        /* NULL: a UserSig must be there but is not verified */
+    int64_t reject_code;       /* what a refusal by the Before webhook is answered with */
+    bool frequency_error;      /* a message over the room's limit is answered 100602 or 10023, not as success with
+                                  MsgDropReason */
+    bool duplicate_zero;       /* a repeated Random is answered with MsgSeq 0 */
+    bool callback_once;        /* set_callback does not replace what was set before */
+    struct fault_plan *faults; /* borrowed as well, as the next; NULL: none */
+    struct call_log *calls;    /* NULL: not kept */
 };
 
 /* Borrows platform and rooms until rest_api_free. NULL: no memory. */
@@ -59,5 +63,8 @@ void rest_api_free(struct rest_api *api); /* NULL is fine */
 /* strings is scratch memory of the calling thread. */
 void rest_api_handle(struct rest_api *api, const struct http_request *request, struct span body, struct buf *strings,
                      struct http_reply *reply);
+
+/* The path of a command; NULL past the last one. */
+const char *rest_api_command(size_t index);
 
 #endif

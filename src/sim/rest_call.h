@@ -26,6 +26,7 @@ struct rest_call {
     struct json_value root; /* the same, an object */
     struct buf *strings;    /* scratch; holds what was read */
     enum rest_service service;
+    bool over_limit; /* a fault wants the message dropped as one too many for the room */
     int64_t code;
     char info[sizeof(((struct err *)NULL)->text)];
     struct buf result; /* members: under "Response" for Live, at top level for Chat */

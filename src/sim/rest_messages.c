@@ -60,6 +60,7 @@ static struct outgoing message_new(const struct rest_call *call)
         .client_ip = call->request->remote_address,
         .opt_platform = "RESTAPI",
         .live_only = call->service == REST_LIVE,
+        .over_limit = call->over_limit,
         .after_later = true,
     };
 }

@@ -46,7 +46,17 @@ static const char help[] =
     "  --room ID                make this room; may be repeated\n"
     "  --mute USER              mute this user everywhere; may be repeated\n"
     "  --keep N                 messages remembered a room: 10000\n"
-    "  --seed N                 decides Random, MsgId and ids: the time\n";
+    "  --seed N                 decides Random, MsgId, ids and whom faults hit: the time\n"
+    "  --fault SPEC             a fault to inject; may be repeated, and changed by PUT /sim/faults\n"
+    "\n"
+    "SPEC is WHERE:KIND[=VALUE][:PROBABILITY], the probability from 0 to 1, always when not said; for example\n"
+    "send_text_msg:code=100001:0.1 or after:duplicate. WHERE is a command of the REST API, or rest for all of them,\n"
+    "before, after, recall, or webhooks for the three. Kinds for REST (processed-: carried out, only the answer is spoiled):\n"
+    "  code=N, processed-code=N, http=N, processed-http=N, reset, processed-reset, garbage, truncated,\n"
+    "  oversized=BYTES, delay=MS, MsgFreqCtrl\n"
+    "Kinds for webhooks:\n"
+    "  lost, delay=MS, reorder=MS, slow=MS, missing=MsgId|EventTime|Operator_Account|OptPlatform, string-event-time,\n"
+    "  duplicate[=MS] (not for before)\n";
 
 enum option_code {
     OPT_WEBHOOK = 256,
@@ -75,6 +85,7 @@ enum option_code {
     OPT_MUTE,
     OPT_KEEP,
     OPT_SEED,
+    OPT_FAULT,
     OPT_HELP,
     OPT_VERSION
 };
@@ -106,6 +117,7 @@ static const struct option long_options[] = {
     {"mute", required_argument, NULL, OPT_MUTE},
     {"keep", required_argument, NULL, OPT_KEEP},
     {"seed", required_argument, NULL, OPT_SEED},
+    {"fault", required_argument, NULL, OPT_FAULT},
     {"help", no_argument, NULL, OPT_HELP},
     {"version", no_argument, NULL, OPT_VERSION},
     {NULL, 0, NULL, 0},
@@ -115,6 +127,7 @@ static const struct option long_options[] = {
 struct serve_arguments {
     struct simulator_options options;
     const char *rooms[MAX_NAMES], *muted[MAX_NAMES];
+    struct fault_spec faults[FAULTS_MAX];
     struct buf secret, token;
     bool help, version;
 };
@@ -126,6 +139,22 @@ static bool name_add(const char *const option, const char **names, size_t *count
         return false;
     }
     names[(*count)++] = name;
+    return true;
+}
+
+static bool fault_add(struct serve_arguments *a, const char *text)
+{
+    struct err err = {0};
+
+    if (a->options.fault_count == FAULTS_MAX) {
+        fprintf(stderr, "chatsim: --fault can be given %d times at most\n", FAULTS_MAX);
+        return false;
+    }
+    if (fault_spec_read(&a->faults[a->options.fault_count], text, &err) < 0) {
+        fprintf(stderr, "chatsim: --fault: %s\n", err.text);
+        return false;
+    }
+    a->options.fault_count++;
     return true;
 }
 
@@ -227,6 +256,9 @@ static bool take(struct serve_arguments *a, int code, const char *text)
     case OPT_SEED:
         ok = argument_u64("--seed", text, 0, UINT64_MAX, &o->platform.seed);
         break;
+    case OPT_FAULT:
+        ok = fault_add(a, text);
+        break;
     case OPT_HELP:
         a->help = true;
         break;
@@ -248,6 +280,7 @@ static bool read_arguments(struct serve_arguments *a, int argc, char **argv)
     a->options.platform.seed = (uint64_t)clock_wall_us();
     a->options.room_ids = a->rooms;
     a->options.muted = a->muted;
+    a->options.faults = a->faults;
     while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         if (!take(a, code, optarg))
             return false;

@@ -12,6 +12,8 @@ enum {
 };
 
 struct simulator {
+    struct fault_plan *faults;
+    struct call_log *calls;
     struct rooms *rooms;
     struct platform *platform;
     struct rest_api *rest;
@@ -63,7 +65,7 @@ static void handle(const struct http_request *request, struct http_reply *reply,
         control_api_handle(&s->control, request, buf_span(&w->body), reply);
 }
 
-/* The rooms and muted users the options name. */
+/* The rooms, muted users and faults the options name. */
 static int furnish(struct simulator *s, const struct simulator_options *options, struct err *err)
 {
     for (size_t i = 0; i < options->room_count; i++) {
@@ -76,7 +78,7 @@ static int furnish(struct simulator *s, const struct simulator_options *options,
                            clock_wall_us()) != ROOM_OK)
             return err_set(err, ERR_FAILED, "could not mute \"%s\": too many muted users", options->muted[i]);
     }
-    return 0;
+    return fault_plan_set(s->faults, options->faults, options->fault_count, err);
 }
 
 int simulator_start(struct simulator **out, const struct simulator_options *options, struct err *err)
@@ -92,23 +94,28 @@ int simulator_start(struct simulator **out, const struct simulator_options *opti
         .thread_free = worker_free,
     };
     struct simulator *s = calloc(1, sizeof(*s));
+    struct platform_options platform = options->platform;
+    struct rest_api_options rest = options->rest;
     int r = ERR_FAILED;
 
-    if (!s || !(s->rooms = rooms_new(&options->rooms))) {
+    if (!s || !(s->rooms = rooms_new(&options->rooms)) || !(s->calls = call_log_new()) ||
+        !(s->faults = fault_plan_new(platform.seed, platform.fire.url))) {
         err_set(err, r, "could not make the simulator: out of memory");
         goto failed;
     }
+    platform.fire.faults = rest.faults = s->faults;
+    rest.calls = s->calls;
     r = furnish(s, options, err);
     if (r == 0)
-        r = platform_new(&s->platform, &options->platform, s->rooms, err);
+        r = platform_new(&s->platform, &platform, s->rooms, err);
     if (r < 0)
         goto failed;
-    s->rest = rest_api_new(&options->rest, s->platform, s->rooms);
+    s->rest = rest_api_new(&rest, s->platform, s->rooms);
     if (!s->rest) {
         r = err_set(err, ERR_FAILED, "could not make the simulator: out of memory");
         goto failed;
     }
-    s->control = (struct control_api){s->platform, s->rooms, options->strict_rooms};
+    s->control = (struct control_api){s->platform, s->rooms, s->faults, s->calls, options->strict_rooms};
     server.arg = s;
     r = http_server_start(&s->server, &server, err);
     if (r < 0)
@@ -130,9 +137,12 @@ void simulator_stop(struct simulator *s)
 {
     if (!s)
         return;
+    fault_plan_stop(s->faults);
     http_server_stop(s->server, STOP_MS);
     rest_api_free(s->rest);
     platform_free(s->platform);
     rooms_free(s->rooms);
+    call_log_free(s->calls);
+    fault_plan_free(s->faults);
     free(s);
 }

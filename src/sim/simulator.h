@@ -13,6 +13,8 @@ struct simulator_options { /* texts are borrowed until simulator_stop */
     struct rest_api_options rest;
     struct rooms_options rooms;
     bool strict_rooms;
+    const struct fault_spec *faults; /* at the start; decided by the platform's seed */
+    size_t fault_count;
     const char *const *room_ids; /* made at the start, of type Live */
     size_t room_count;
     const char *const *muted; /* users muted everywhere */

@@ -68,7 +68,8 @@ void webhook_query(struct buf *out, const struct webhook_style *style, enum comm
     query_add(out, "&CallbackCommand=", webhook_command_word(command));
     query_add(out, "&contenttype=", "json");
     query_add(out, "&ClientIP=", message->client_ip);
-    query_add(out, "&OptPlatform=", message->opt_platform);
+    if (!(style->left_out & WEBHOOK_OPT_PLATFORM))
+        query_add(out, "&OptPlatform=", message->opt_platform);
     if (request_id)
         query_add(out, "&RequestID=", request_id);
     if (style->token) {
@@ -122,7 +123,8 @@ static void member_add(struct buf *out, const struct webhook_style *style, enum 
             json_add_raw(out, "CloudCustomData", m->cloud_custom_data);
         break;
     case MEMBER_EVENT_TIME:
-        event_time_add(out, style, m->event_time_ms);
+        if (!(style->left_out & WEBHOOK_EVENT_TIME))
+            event_time_add(out, style, m->event_time_ms);
         break;
     case MEMBER_FROM:
         json_add_member_span(out, "From_Account", m->from_account);
@@ -134,7 +136,8 @@ static void member_add(struct buf *out, const struct webhook_style *style, enum 
         json_add_raw(out, "MsgBody", m->msg_body);
         break;
     case MEMBER_ID:
-        json_add_member_span(out, "MsgId", m->msg_id);
+        if (!(style->left_out & WEBHOOK_MSG_ID))
+            json_add_member_span(out, "MsgId", m->msg_id);
         break;
     case MEMBER_SEQ:
         json_add_member_u64(out, "MsgSeq", m->msg_seq);
@@ -146,7 +149,8 @@ static void member_add(struct buf *out, const struct webhook_style *style, enum 
         json_add_member_i64(out, "MsgTime", m->msg_time_s);
         break;
     case MEMBER_OPERATOR:
-        json_add_member_span(out, "Operator_Account", m->operator_account);
+        if (!(style->left_out & WEBHOOK_OPERATOR))
+            json_add_member_span(out, "Operator_Account", m->operator_account);
         break;
     case MEMBER_RANDOM:
         json_add_member_u64(out, "Random", m->random);

@@ -7,12 +7,21 @@
 #include "base/buf.h"
 #include "wire/message.h"
 
+/* What the platform is known, or must be expected, to leave out at times; bits. */
+enum webhook_part {
+    WEBHOOK_MSG_ID = 1,
+    WEBHOOK_EVENT_TIME = 2,
+    WEBHOOK_OPERATOR = 4,
+    WEBHOOK_OPT_PLATFORM = 8, /* of the query */
+};
+
 /* The variations seen in documents and captures. */
 struct webhook_style {
     uint64_t sdkappid;
     const char *token;         /* NULL: neither Sign nor RequestTime */
     bool string_event_time;    /* "EventTime":"1764000000123", as the English pages print it */
     bool documented_key_order; /* members as the documents list them; otherwise alphabetical, as captured */
+    unsigned left_out;         /* bits of enum webhook_part */
 };
 
 /* A group message on its way. For COMMAND_RECALL: those recalled, and of the rest only what that webhook has. */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/http_server.h"
 
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -32,7 +33,8 @@ static void thread_free(void *thread)
     free(thread);
 }
 
-/* Answers "METHOD path length-of-body"; leaves the body of /unread alone. */
+/* Answers "METHOD path length-of-body"; leaves the body of /unread alone, aborts at /abort, ends 3 bytes early at /cut
+ * and long before its beginning at /cut-all. */
 static void echo(const struct http_request *request, struct http_reply *reply, void *arg)
 {
     struct buf *body = request->thread;
@@ -48,6 +50,11 @@ static void echo(const struct http_request *request, struct http_reply *reply, v
     buf_add_span(reply->body, request->path);
     buf_add_char(reply->body, ' ');
     buf_add_u64(reply->body, body->len);
+    reply->abort = span_is(request->path, "/abort");
+    if (span_is(request->path, "/cut"))
+        reply->cut_short = 3;
+    else if (span_is(request->path, "/cut-all"))
+        reply->cut_short = SIZE_MAX;
 }
 
 static void count_refusal(int status, enum http_body why, void *arg)
@@ -218,6 +225,43 @@ static void answers_expect_before_the_body(void **state)
     assert_true(reply.close);
     client_reply_release(&reply);
     client_close(&c);
+}
+
+static void breaks_off_where_told(void **state)
+{
+    static const struct {
+        const char *request, *rest; /* what came behind the head; NULL: the connection was reset */
+    } cases[] = {
+        {"GET /cut HTTP/1.1\r\nHost: h\r\n\r\n", "GET /cu"},
+        {"POST /cut HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab", "POST /cu"},
+        {"GET /cut-all HTTP/1.1\r\nHost: h\r\n\r\n", ""},
+        {"GET /abort HTTP/1.1\r\nHost: h\r\n\r\n", NULL},
+        {"POST /abort HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab", NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct client c = client_open(http_server_port(*state));
+        const char *rest;
+        char byte;
+        int failed;
+        assert_true(client_send_text(&c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")); /* on a kept connection */
+        expect(&c, 200, "GET / 0", false);
+        assert_true(client_send_text(&c, cases[i].request));
+        while (client_fill(&c))
+            ;
+        failed = errno;
+        rest = strstr(buf_text(&c.in), "\r\n\r\n");
+        if (cases[i].rest) {
+            assert_non_null(rest);
+            assert_string_equal(rest + 4, cases[i].rest);
+            assert_int_equal(recv(c.fd, &byte, 1, 0), 0); /* an orderly end */
+        } else {
+            assert_int_equal(c.in.len, 0);
+            assert_int_equal(failed, ECONNRESET);
+        }
+        client_close(&c);
+    }
+    expect_good(http_server_port(*state));
 }
 
 /* Everything that must be refused: nothing behind it may be taken for a request, and the handler never sees it. */
@@ -759,6 +803,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(answers_head_without_a_body, start, stop),
         cmocka_unit_test_setup_teardown(answers_pipelined_requests_in_order, start, stop),
         cmocka_unit_test_setup_teardown(answers_expect_before_the_body, start, stop),
+        cmocka_unit_test_setup_teardown(breaks_off_where_told, start, stop),
         cmocka_unit_test_setup_teardown(refuses_every_odd_framing, start, stop),
         cmocka_unit_test_setup_teardown(takes_heads_up_to_16_kib, start, stop),
         cmocka_unit_test(never_replays_an_earlier_request),

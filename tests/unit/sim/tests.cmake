@@ -1,4 +1,6 @@
 # chatsluice_unit_test(sim <story>) for each tests/unit/sim/test_<story>.c
+chatsluice_unit_test(sim fault_spec)
+chatsluice_unit_test(sim faults)
 chatsluice_unit_test(sim latency)
 chatsluice_unit_test(sim load)
 chatsluice_unit_test(sim replies)
@@ -10,7 +12,8 @@ chatsluice_unit_test(sim webhook_form)
 
 add_test(NAME unit.sim.version COMMAND chatsim --version)
 set_tests_properties(unit.sim.version PROPERTIES LABELS unit PASS_REGULAR_EXPRESSION "^chatsim ${PROJECT_VERSION}\n$")
-foreach(arguments "" "nonsense" "serve" "serve;--webhook;http://h/;--mute" "serve;--keep;x" "serve;--webhook;http://h/;--block;" "serve;--reject-code;0" "load" "load;--url;https://h/"
+foreach(arguments "" "nonsense" "serve" "serve;--webhook;http://h/;--mute" "serve;--keep;x" "serve;--webhook;http://h/;--fault;rest:rest"
+        "serve;--webhook;http://h/;--block;" "serve;--reject-code;0" "load" "load;--url;https://h/"
         "load;--url;http://h/;--after-share;1.5" "load;--url;http://h/;left-over")
   string(REPLACE ";" " " words "${arguments}")
   add_test(NAME "unit.sim.usage [${words}]"
