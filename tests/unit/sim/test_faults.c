@@ -49,7 +49,7 @@ static void world_open(struct world *w)
 
 static void world_start(struct world *w)
 {
-    const struct http_client_options client = {2, MAX_ANSWER, "test"};
+    const struct http_client_options client = {.connections = 2, .max_answer_bytes = MAX_ANSWER, .user_agent = "test"};
     struct err err = {0};
 
     if (simulator_start(&w->simulator, &w->options, &err) < 0)
