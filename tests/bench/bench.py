@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the service costs, as ratios measured side by side on one machine.
 
-    tests/bench/bench.py [--rounds 5] [--seconds 6] [throughput] [rate] [backlog] [outage] [loader] [reload]
+    tests/bench/bench.py [--rounds 5] [--seconds 6] [throughput] [rate] [backlog] [outage] [loader] [reload] [corrections]
 
 throughput  requests/s of 64 connections flat out, rounds interleaved:
               bare     a civetweb handler that reads the body and returns 60 bytes
@@ -13,20 +13,23 @@ outage      2,000 requests/s for three minutes, PostgreSQL stopped during the se
 loader      the loader's rate against a raw binary COPY of the same rows, batches of 1,000, rounds interleaved
 reload      latency at 1,000 requests/s with 100,000 terms and 500 expressions, left alone and while new revisions of them
             are published one after the other; how long a changed revision takes to be in force
+corrections two instances: from the Before webhook that asks for one to the corrected message, 50 a second for 20 s a
+            round; the rate with a backlog
 Without a word: all of them. More of the parts alone: build/bench/bench_spool, build/bench/bench_judge.
 """
 import argparse
-import contextlib
 import json
 import os
 import statistics
 import sys
+import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import harness  # noqa: E402
 from database import Cluster, Database  # noqa: E402
+from live import Live  # noqa: E402
 from service import Service  # noqa: E402
 from sim import Load, assert_exactly_once  # noqa: E402
 
@@ -46,11 +49,7 @@ def made_up_terms(terms=TERMS):
     return "\n".join(lines) + "\n"
 
 
-class Owner(contextlib.ExitStack):
-    """Stands where the harness expects a test: what must be undone at the end."""
-    def addCleanup(self, action):  # noqa: N802 (unittest's name)
-        self.callback(action)
-
+class Owner(harness.Owner):
     def assertEqual(self, a, b, message=""):  # noqa: N802
         if a != b:
             sys.exit(f"the ledger does not balance, the run is void: {a} {b} {message}")
@@ -258,8 +257,69 @@ def reload(rounds, seconds):
         print(f"  {reloads} revisions, each imported, published and in force after {statistics.median(took):.1f} s (median)")
 
 
+CORRECTED = """
+- rule: numbers
+  match: { regex: '\\b555 \\d{4}\\b' }
+  action: discard
+  then: [resend]
+"""
+
+
+def two_instances(owner, cluster):
+    live = Live(owner, cluster.create_database(), "--threads", 256, "--connections", 64, instances=2,
+                outbox={"room_per_minute": 2400})
+    live.publish(CORRECTED)
+    for room in range(50):
+        live.sim.create_room(f"room-{room}")
+    return live
+
+
+def say(live, number, until):
+    """One client's thread: says something to be corrected at its times."""
+    for i in range(number, 10**9, 10):
+        at = until["began"] + i / 50
+        if at >= until["end"]:
+            return
+        time.sleep(max(0, at - time.monotonic()))
+        live.sim.send(f"room-{i % 50}", f"user-{i}", f"no {i} call 555 0199")
+
+
+def corrections(rounds, _seconds):
+    print("corrections: two instances, durable PostgreSQL, chatsim as the platform, all on this machine")
+    with Owner() as owner:
+        live = two_instances(owner, postgres(owner))
+        for _ in range(rounds):
+            live.database.execute("DELETE FROM chatsluice.outbox")
+            until = {"began": time.monotonic() + 1, "end": time.monotonic() + 21}
+            threads = [threading.Thread(target=say, args=(live, n, until)) for n in range(10)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            live.wait_settled(60)
+            row = live.database.rows(
+                "SELECT count(*) AS n, percentile_cont(ARRAY[0.5, 0.99, 1]) WITHIN GROUP (ORDER BY "
+                "extract(epoch FROM delivered_at - asked_at) * 1000) AS ms FROM chatsluice.outbox WHERE state = 'done'")[0]
+            p50, p99, most = row["ms"]
+            print(f"  50 a second: {row['n']} corrections, from the Before webhook to the room   p50 {p50:.0f} ms   "
+                  f"p99 {p99:.0f} ms   max {most:.0f} ms")
+        live.database.execute("DELETE FROM chatsluice.outbox")
+        live.sim.request("DELETE", "/sim/stats")
+        live.database.execute(
+            "INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, cause, asked_by, asked_at, "
+            "state, reason, expires_at, random) SELECT 'room-' || i % 50, gen_random_uuid(), "
+            f"{harness.SDKAPPID}, 'send_text', 'user', 'backlog ' || i, 'command', 'bench', now(), 'queued', 'bench', "
+            "now() + interval '1 hour', i FROM generate_series(1, 6000) AS i")
+        live.wait_settled(120)
+        row = live.database.rows("SELECT count(*) AS n, extract(epoch FROM max(sent_at) - min(sent_at)) AS s "
+                                 "FROM chatsluice.outbox WHERE state = 'done'")[0]
+        calls = live.sim.request("GET", "/sim/stats").json["rest"]["send_text_msg"]
+        print(f"  backlog: {row['n']} corrections at {float(row['n']) / float(row['s']):.1f}/s, at most "
+              f"{calls['most_in_a_second']} calls in any second")
+
+
 def main():
-    parts = {f.__name__: f for f in (throughput, rate, backlog, outage, loader, reload)}
+    parts = {f.__name__: f for f in (throughput, rate, backlog, outage, loader, reload, corrections)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=6)

@@ -69,13 +69,19 @@ def run_ok(*command, **options):
     return done.stdout
 
 
+_given_ports = set()  # not bound yet, perhaps
+
+
 def free_port():
-    """A port for a server that has to come back on the same one. Below the range the kernel gives to clients: there a
+    """A port, another one each time, for a server that has to come back on the same one. Below the range the kernel gives to clients: there a
     client that keeps trying to connect to its dead server would one day be given that very port, and talk to itself."""
     for port in range(20000 + os.getpid() % 12000, 32768):
+        if port in _given_ports:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
+                _given_ports.add(port)
                 return port
             except OSError:
                 continue

@@ -3,7 +3,6 @@ import http.client
 import json
 import re
 import signal
-import socket
 from pathlib import Path
 
 import prometheus
@@ -49,10 +48,6 @@ class Service(Process):
         """From the next start on, always the same two ports."""
         for section in ("webhook", "operations"):
             self.config[section]["listen"] = f"127.0.0.1:{free_port()}"
-            # Held apart: the second search has to see the first port as taken.
-            if section == "webhook":
-                held = socket.create_server(("127.0.0.1", int(self.config[section]["listen"].split(":")[1])))
-        held.close()
         self.write_config()
         return self
 
