@@ -58,6 +58,15 @@ struct outbox {
 
 /* The connection -------------------------------------------------------------------------------------------------- */
 
+static uint64_t count_applications(const struct application *apps)
+{
+    uint64_t count = 0;
+
+    for (; apps; apps = apps->next)
+        count += !apps->gone;
+    return count;
+}
+
 static void enter_state(struct outbox *o, enum database_state state, const struct err *why)
 {
     const bool changed = o->state != state;
@@ -69,7 +78,7 @@ static void enter_state(struct outbox *o, enum database_state state, const struc
     case STATE_NEW:
         break;
     case STATE_WORKING:
-        log_info("sending corrections");
+        log_info("sending corrections", log_u64("apps", count_applications(o->sender.apps)));
         break;
     case STATE_AWAY:
         log_warn("database away, corrections wait", log_str("reason", why->text));

@@ -169,7 +169,6 @@ static void job_settle(struct sender *s, struct job *job, struct outcome *outcom
     const struct settling settling = {.now_us = now_us,
                                       .most_tries = (unsigned)s->options.attempts,
                                       .confirm_ms = s->options.confirm_ms,
-                                      .breaker_ms = breaker_wait_ms(&job->app->breaker, now_us),
                                       .random = sender_random(s)};
 
     outcome_settle(&settled, outcome, &job->row, &settling);
