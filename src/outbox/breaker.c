@@ -56,8 +56,3 @@ void breaker_unsure(struct breaker *b, int64_t now_us)
     if (b->state == BREAKER_TRYING)
         open_for(b, now_us, 0);
 }
-
-int64_t breaker_wait_ms(const struct breaker *b, int64_t now_us)
-{
-    return b->state == BREAKER_OPEN && b->until_us > now_us ? (b->until_us - now_us + 999) / 1000 : 0;
-}

@@ -34,7 +34,5 @@ bool breaker_trip(struct breaker *b, int64_t now_us, int64_t code, int64_t least
 bool breaker_pass(struct breaker *b);
 /* A call ended without telling. */
 void breaker_unsure(struct breaker *b, int64_t now_us);
-/* Until the next call may try; 0 when it may. */
-int64_t breaker_wait_ms(const struct breaker *b, int64_t now_us);
 
 #endif

@@ -25,7 +25,9 @@
 enum {
     RETRY_FIRST_MS = 100,
     RETRY_MOST_MS = 5000,
-    ROUND_US = 10 * 1000, /* between two rounds: answers and permits gather meanwhile, the database is not pestered */
+    ROUND_US = 10 * 1000,  /* between two rounds: permits gather meanwhile, the database is not pestered */
+    GATHER_US = 50 * 1000, /* so long answers gather, or until there are so many bytes of them */
+    ANSWERS_MANY = 16 * 1024,
     SWEEP_MS = 1000,
     READY_WAIT_MS = 1, /* a ready call waits for a permit that comes free in a moment */
     STOP_GRACE_MS = 3000,
@@ -51,10 +53,19 @@ struct outbox {
     struct sender sender; /* the rest belongs to the thread */
     enum database_state state;
     unsigned failures;
-    int64_t retry_us, round_us, poll_us, sweep_us;
+    int64_t retry_us, round_us, write_us, poll_us, sweep_us; /* not before */
 };
 
 /* The connection -------------------------------------------------------------------------------------------------- */
+
+static uint64_t count_applications(const struct application *apps)
+{
+    uint64_t count = 0;
+
+    for (; apps; apps = apps->next)
+        count += !apps->gone;
+    return count;
+}
 
 static void enter_state(struct outbox *o, enum database_state state, const struct err *why)
 {
@@ -67,7 +78,7 @@ static void enter_state(struct outbox *o, enum database_state state, const struc
     case STATE_NEW:
         break;
     case STATE_WORKING:
-        log_info("sending corrections");
+        log_info("sending corrections", log_u64("apps", count_applications(o->sender.apps)));
         break;
     case STATE_AWAY:
         log_warn("database away, corrections wait", log_str("reason", why->text));
@@ -137,6 +148,18 @@ static int look_for_due(struct outbox *o, int64_t now_us, struct err *err)
     return o->sender.apps ? rows_find_due(o->db, o->sender.apps, o->sender.options.transport, err) : 0;
 }
 
+static int lease(struct outbox *o, int64_t now_us, struct err *err)
+{
+    (void)now_us;
+    return sender_lease(&o->sender, o->db, err);
+}
+
+static int claim(struct outbox *o, int64_t now_us, struct err *err)
+{
+    (void)now_us;
+    return sender_claim(&o->sender, o->db, err);
+}
+
 static int sweep(struct outbox *o, int64_t now_us, struct err *err)
 {
     const struct sender_options *options = &o->sender.options;
@@ -148,24 +171,41 @@ static int sweep(struct outbox *o, int64_t now_us, struct err *err)
     return rows_sweep(o->db, options->confirm_ms, options->retry_unconfirmed, options->attempts, err);
 }
 
+/* Calls go on between two statements. */
+static void pump(struct outbox *o)
+{
+    sender_begin_ready(&o->sender);
+    http_calls_wait(o->sender.calls, 0);
+    sender_collect(&o->sender);
+}
+
+/* Answers are written down many at a time, as nobody waits for them; but soon, for what a crash leaves unwritten counts
+ * as unanswered. */
+static int write_answers(struct outbox *o, int64_t now_us, struct err *err)
+{
+    if (o->sender.answers.len < ANSWERS_MANY && now_us < o->write_us)
+        return 0;
+    o->write_us = now_us + GATHER_US;
+    return sender_write_answers(&o->sender, o->db, err);
+}
+
 static void round_of_work(struct outbox *o)
 {
+    static int (*const steps[])(struct outbox * o, int64_t now_us, struct err * err) = {write_answers, look_for_due,
+                                                                                        lease, claim, sweep};
     const int64_t now_us = clock_mono_us();
     struct err err = {0};
 
     if (now_us < o->round_us)
         return;
-    if (sender_write_answers(&o->sender, o->db, &err) < 0 || look_for_due(o, now_us, &err) < 0 ||
-        sender_lease(&o->sender, o->db, &err) < 0 || sender_claim(&o->sender, o->db, &err) < 0)
-        goto failed;
-    sender_begin_ready(&o->sender); /* before the sweep, which may take a while */
-    if (sweep(o, now_us, &err) < 0)
-        goto failed;
     o->round_us = now_us + ROUND_US;
-    return;
-
-failed:
-    fail_database(o, &err);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (steps[i](o, now_us, &err) < 0) {
+            fail_database(o, &err);
+            return;
+        }
+        pump(o);
+    }
 }
 
 static int64_t earlier(int64_t a, int64_t b)
@@ -184,10 +224,10 @@ static int64_t idle_ms(const struct outbox *o)
         return READY_WAIT_MS;
     if (!o->db)
         next_us = o->retry_us;
-    else if (s->answers.len > 0 || sender_has_due(s) || atomic_load(&o->woken))
+    else if (sender_has_due(s) || atomic_load(&o->woken))
         next_us = o->round_us;
     else
-        next_us = earlier(next_us, o->sweep_us);
+        next_us = earlier(earlier(next_us, o->sweep_us), s->answers.len > 0 ? o->write_us : next_us);
     return next_us <= now_us ? 1 : earlier((next_us - now_us + 999) / 1000, o->poll_interval_ms);
 }
 

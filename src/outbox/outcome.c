@@ -16,6 +16,7 @@ enum {
     ROOM_MOST_MS = 10000,
     UNSENT_FIRST_MS = 200,
     UNSENT_MOST_MS = 10000,
+    STOPPED_MS = 1000, /* the breaker decides when it goes out; other instances have their own and may try it sooner */
     /* The platform knows a Random for five minutes; clocks and the last call's own time are inside the fifth. */
     RANDOM_KNOWN_US = 4 * 60 * 1000 * 1000,
 };
@@ -258,7 +259,7 @@ void outcome_settle(struct settled *out, struct outcome *outcome, const struct r
     case HANDLE_PAUSE:
     case HANDLE_STOP:
         out->event = "stopped";
-        out->due_ms = s->breaker_ms;
+        out->due_ms = STOPPED_MS;
         break;
     case HANDLE_ROOM_GONE:
         out->room_gone = true;

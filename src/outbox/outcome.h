@@ -49,7 +49,6 @@ struct settling {
     int64_t now_us; /* clock_mono_us() */
     unsigned most_tries;
     int64_t confirm_ms;
-    int64_t breaker_ms; /* until the breaker lets the next call try */
     uint32_t random;
 };
 

@@ -12,8 +12,10 @@
 #include <stdlib.h>
 
 enum {
-    /* A claim takes some milliseconds; permits that come free meanwhile are counted in, or they would lie idle. */
-    LOOK_AHEAD_US = 20 * 1000,
+    /* Permits that come free while a claim is made and soon after are counted in, or they would lie idle: so long, and
+     * as long as claims take. */
+    LOOK_AHEAD_US = 30 * 1000,
+    LOOK_AHEAD_MOST_US = 150 * 1000,
     CLAIM_MOST = 64,
     /* A claimed call that has not left by then does not leave any more: the claim's lease is longer than this and the
      * longest call together, so nobody takes the row for unanswered while it could still be sent. */
@@ -167,7 +169,6 @@ static void job_settle(struct sender *s, struct job *job, struct outcome *outcom
     const struct settling settling = {.now_us = now_us,
                                       .most_tries = (unsigned)s->options.attempts,
                                       .confirm_ms = s->options.confirm_ms,
-                                      .breaker_ms = breaker_wait_ms(&job->app->breaker, now_us),
                                       .random = sender_random(s)};
 
     outcome_settle(&settled, outcome, &job->row, &settling);
@@ -422,12 +423,17 @@ int sender_lease(struct sender *s, struct db *db, struct err *err)
     return r;
 }
 
+static int64_t look_ahead_us(const struct sender *s)
+{
+    return LOOK_AHEAD_US + s->claim_us < LOOK_AHEAD_MOST_US ? LOOK_AHEAD_US + s->claim_us : LOOK_AHEAD_MOST_US;
+}
+
 /* How many rows of the lane can be sent at once. share: connections it may have of those that are free. */
 static unsigned claimable(const struct application *app, const struct lane *lane, unsigned app_most, unsigned share,
-                          int64_t now_us)
+                          int64_t ahead_us, int64_t now_us)
 {
     const struct budget *budget = &app->budgets[lane->command];
-    const unsigned permits = pacer_free(&budget->pacer, now_us + LOOK_AHEAD_US);
+    const unsigned permits = pacer_free(&budget->pacer, now_us + ahead_us);
     const unsigned admitted = breaker_admits(&app->breaker, now_us);
     const unsigned busy = app->ready + app->under_way;
     unsigned n = share < CLAIM_MOST ? share : CLAIM_MOST;
@@ -454,7 +460,9 @@ static int claim_lane(struct sender *s, struct db *db, struct application *app, 
                                 .room_per_minute = s->options.room_per_minute};
     struct job **last = &s->ready, *jobs;
     int r = rows_claim(db, &claim, &jobs, err);
+    const int64_t took_us = clock_mono_us() - before_us;
 
+    s->claim_us = took_us > s->claim_us * 7 / 8 ? took_us : s->claim_us * 7 / 8;
     if (r == 0)
         app->due[lane] = jobs != NULL;
     while (*last)
@@ -517,7 +525,8 @@ int sender_claim(struct sender *s, struct db *db, struct err *err)
             if (app->gone || !app->due[lane])
                 continue;
             const unsigned free_now = connections > busy ? connections - busy : 0;
-            const unsigned n = claimable(app, &lanes[lane], app_most, (free_now + left - 1) / left, clock_mono_us());
+            const unsigned n =
+                claimable(app, &lanes[lane], app_most, (free_now + left - 1) / left, look_ahead_us(s), clock_mono_us());
             left--;
             if (n == 0)
                 continue;

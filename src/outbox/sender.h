@@ -38,6 +38,7 @@ struct sender {
     struct buf answers;   /* lines that are still to be written down */
     struct buf url, body; /* of the call being made */
     bool answer_lost;     /* an answer could not be written down: see sender_settle_claims */
+    int64_t claim_us;     /* how long claims take lately */
     unsigned turn;        /* which application comes first */
     unsigned seed;
 };

@@ -9,5 +9,6 @@ chatsluice_bench(bare_civetweb) # what the service is measured against
 chatsluice_bench(bench_conditions)
 chatsluice_bench(bench_judge)
 chatsluice_bench(bench_loader)
+chatsluice_bench(bench_outbox)
 chatsluice_bench(bench_spool)
 chatsluice_bench(bench_worst)
