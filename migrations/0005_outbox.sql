@@ -139,7 +139,9 @@ CREATE TABLE chatsluice.outbox (
 CREATE INDEX outbox_queued ON chatsluice.outbox (sdkappid, action, due_at) WHERE state = 'queued';
 CREATE INDEX outbox_queued_room ON chatsluice.outbox (room_id) WHERE state = 'queued';
 CREATE INDEX outbox_expiring ON chatsluice.outbox (expires_at) WHERE state IN ('queued', 'held');
-CREATE INDEX outbox_held ON chatsluice.outbox (room_id) WHERE state = 'held';
+CREATE INDEX outbox_held ON chatsluice.outbox (expires_at) WHERE state = 'held';
+CREATE INDEX outbox_unsettled ON chatsluice.outbox (room_id)
+    WHERE state IN ('waiting', 'uncertain', 'queued') AND attempts > 0;
 CREATE INDEX outbox_sending ON chatsluice.outbox (sending_until) WHERE state = 'sending';
 CREATE INDEX outbox_waiting ON chatsluice.outbox (wait_until) WHERE state IN ('waiting', 'uncertain');
 CREATE INDEX outbox_cause ON chatsluice.outbox (room_id, event_id);
@@ -391,7 +393,8 @@ AS $$
         RETURNING o.room_id, o.outbox_id, o.sdkappid, o.error_code, o.error_info, a.room_ms, a.room_gone
     ), delayed AS (
         UPDATE chatsluice.outbox o
-        SET due_at = clock_timestamp() + r.room_ms * interval '1 millisecond'
+        -- Spread, or they would all come back together.
+        SET due_at = clock_timestamp() + r.room_ms * (0.5 + random()) * interval '1 millisecond'
         FROM (SELECT n.room_id, n.sdkappid, max(n.room_ms) AS room_ms FROM moved n
               GROUP BY 1, 2 HAVING max(n.room_ms) > 0 AND NOT coalesce(bool_or(n.room_gone), false)) r
         WHERE o.state = 'queued' AND o.room_id = r.room_id AND o.sdkappid = r.sdkappid AND o.action = 'send_text'
