@@ -46,7 +46,9 @@ INSERT INTO chatsluice.outbox_move VALUES
     ('queued',    'claim',           'sending',   'an instance took it'),
     ('queued',    'seen',            'done',      'its After webhook came'),
     ('queued',    'too_old',         'expired',   'older than its time to live'),
+    ('queued',    'too_old_unclear', 'uncertain', 'older than its time to live, and an earlier call may have done it'),
     ('queued',    'room_gone',       'failed',    'the room is gone'),
+    ('queued',    'room_gone_unclear', 'uncertain', 'the room is gone, and an earlier call may have done it'),
     ('queued',    'cancel',          'cancelled', 'cancelled by a person'),
 
     ('sending',   'accepted',        'done',      'the platform took it'),
@@ -74,6 +76,7 @@ INSERT INTO chatsluice.outbox_move VALUES
     ('waiting',   'no_answer',       'waiting',   'no answer: it may have been done'),
     ('waiting',   'refused',         'failed',    'refused by the platform'),
     ('waiting',   'exhausted',       'failed',    'refused as often as it may be tried'),
+    ('waiting',   'impossible',      'failed',    'cannot be sent as it is'),
     ('waiting',   'seen',            'done',      'its After webhook came'),
     ('waiting',   'seen_refused',    'failed',    'our own rules refused it'),
     ('waiting',   'seen_nothing',    'uncertain', 'no After webhook came in time'),
@@ -110,7 +113,9 @@ CREATE TABLE chatsluice.outbox (
     changed_at    timestamptz NOT NULL DEFAULT now(),
     due_at        timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL,
-    attempts      integer     NOT NULL DEFAULT 0,
+    attempts      integer     NOT NULL DEFAULT 0, -- claims; never goes back, for it tells a late answer from the last one
+    uncounted     integer     NOT NULL DEFAULT 0, -- those of them that were no try: nothing was sent, or the application was refused
+    in_doubt      boolean     NOT NULL DEFAULT false, -- an earlier call without a clear answer may have done it
     sending_by    text,                 -- the instance of the last attempt
     sending_until timestamptz,          -- sending: when its lease runs out
     wait_until    timestamptz,          -- waiting: when waiting ends
@@ -131,7 +136,8 @@ CREATE TABLE chatsluice.outbox (
     delivered_at  timestamptz,          -- the answer's time, else the webhook's
     PRIMARY KEY (room_id, outbox_id)
 ) WITH (fillfactor = 70);
-CREATE INDEX outbox_queued ON chatsluice.outbox (sdkappid, due_at) WHERE state = 'queued';
+CREATE INDEX outbox_queued ON chatsluice.outbox (sdkappid, action, due_at) WHERE state = 'queued';
+CREATE INDEX outbox_queued_room ON chatsluice.outbox (room_id) WHERE state = 'queued';
 CREATE INDEX outbox_expiring ON chatsluice.outbox (expires_at) WHERE state IN ('queued', 'held');
 CREATE INDEX outbox_held ON chatsluice.outbox (room_id) WHERE state = 'held';
 CREATE INDEX outbox_sending ON chatsluice.outbox (sending_until) WHERE state = 'sending';
@@ -250,42 +256,61 @@ AS $$
       AND coalesce(slowed_at, '-infinity') < now() - interval '1 second'
 $$;
 
--- Takes up to `most` rows that may be sent now, the longest due first, and marks them as being sent: from here on each
--- counts as possibly done until its outcome is known. A room's corrections of a minute are bounded by per_room.
-CREATE FUNCTION chatsluice.outbox_claim(instance text, app bigint, actions text[], most integer, lease interval,
-                                        per_room integer, via text)
+-- What there is to send now, of these applications: which actions, and of texts by which transport (null: not chosen yet).
+CREATE FUNCTION chatsluice.outbox_due(apps bigint[])
+    RETURNS TABLE (sdkappid bigint, action text, transport text)
+    LANGUAGE sql
+AS $$
+    SELECT a.app, w.action, w.transport
+    FROM unnest(apps) AS a (app),
+         (VALUES ('send_text', NULL), ('send_text', 'send_text_msg'), ('send_text', 'send_group_msg'), ('mute', NULL),
+                 ('unmute', NULL), ('ban', NULL), ('unban', NULL), ('recall', NULL)) AS w (action, transport)
+    WHERE EXISTS (SELECT FROM chatsluice.outbox o
+                  WHERE o.state = 'queued' AND o.sdkappid = a.app AND o.action = w.action AND o.due_at <= now()
+                    AND o.expires_at > now() AND o.transport IS NOT DISTINCT FROM w.transport)
+$$;
+
+-- Takes up to `most` rows of one action that may be sent now, the longest due first, and marks them as being sent: from
+-- here on each counts as possibly done until its outcome is known. A text goes by the transport of its first attempt;
+-- those that have none yet are taken for `via` when `fresh`. A room's corrections of a minute are bounded by per_room.
+CREATE FUNCTION chatsluice.outbox_claim(instance text, app bigint, wanted text, via text, fresh boolean, most integer,
+                                        lease interval, per_room integer)
     RETURNS SETOF chatsluice.outbox
     LANGUAGE plpgsql
 AS $$
 DECLARE
     this_minute constant timestamptz := date_trunc('minute', now());
 BEGIN
+    -- A claim that a crash of the server undoes would be sent twice.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
     -- One claim at a time for each application: two that look at the same room's budget would both spend it.
     PERFORM FROM chatsluice.send_budget b WHERE b.sdkappid = app ORDER BY b.command FOR NO KEY UPDATE;
     RETURN QUERY
     WITH free AS MATERIALIZED (
-        SELECT o.room_id, o.outbox_id, o.action, o.due_at
+        SELECT o.room_id, o.outbox_id, o.due_at
         FROM chatsluice.outbox o
-        WHERE o.state = 'queued' AND o.sdkappid = app AND o.due_at <= now() AND o.expires_at > now()
-          AND o.action = ANY (actions)
+        WHERE o.state = 'queued' AND o.sdkappid = app AND o.action = wanted AND o.due_at <= now()
+          AND o.expires_at > now() AND (wanted <> 'send_text' OR o.transport = via OR (fresh AND o.transport IS NULL))
           AND NOT EXISTS (SELECT FROM chatsluice.room_budget b
-                          WHERE o.action = 'send_text' AND b.room_id = o.room_id AND b.minute = this_minute
+                          WHERE wanted = 'send_text' AND b.room_id = o.room_id AND b.minute = this_minute
                             AND b.sent >= per_room)
         ORDER BY o.due_at
         LIMIT most
         FOR UPDATE SKIP LOCKED
     ), counted AS (
-        SELECT f.room_id, f.outbox_id, f.action,
-               row_number() OVER (PARTITION BY f.room_id, f.action = 'send_text' ORDER BY f.due_at) AS place
+        SELECT f.room_id, f.outbox_id, row_number() OVER (PARTITION BY f.room_id ORDER BY f.due_at) AS place
         FROM free f
     ), chosen AS (
-        SELECT c.room_id, c.outbox_id, c.action
+        SELECT c.room_id, c.outbox_id
         FROM counted c
         LEFT JOIN chatsluice.room_budget b ON b.room_id = c.room_id AND b.minute = this_minute
-        WHERE c.action <> 'send_text' OR c.place + coalesce(b.sent, 0) <= per_room
+        WHERE wanted <> 'send_text' OR c.place + coalesce(b.sent, 0) <= per_room
     ), spent AS (
         INSERT INTO chatsluice.room_budget AS b (room_id, minute, sent)
-        SELECT c.room_id, this_minute, count(*) FROM chosen c WHERE c.action = 'send_text' GROUP BY c.room_id
+        SELECT c.room_id, this_minute, count(*) FROM chosen c WHERE wanted = 'send_text' GROUP BY c.room_id
+        ORDER BY c.room_id -- two claims lock them in the same order
         ON CONFLICT (room_id) DO UPDATE
             SET sent = CASE WHEN b.minute = excluded.minute THEN b.sent ELSE 0 END + excluded.sent,
                 minute = excluded.minute
@@ -301,19 +326,44 @@ BEGIN
 END
 $$;
 
+-- Rows an instance is said to be sending and is not, as it knows best: the answer to its claim was lost. `known` are
+-- those it does know of.
+CREATE FUNCTION chatsluice.outbox_disown(instance text, known uuid[]) RETURNS bigint
+    LANGUAGE sql
+AS $$
+    WITH moved AS (
+        UPDATE chatsluice.outbox o
+        SET state = m.to_state, reason = m.reason, changed_at = now(), sending_until = NULL, due_at = now(),
+            uncounted = o.uncounted + 1
+        FROM chatsluice.outbox_move m
+        WHERE o.state = 'sending' AND o.sending_by = instance AND o.outbox_id <> ALL (known)
+          AND m.from_state = o.state AND m.event = 'not_sent'
+        RETURNING 1)
+    SELECT count(*) FROM moved
+$$;
+
 -- What came of calls, as [{"room":..,"id":..,"attempt":n,"event":..,"reason":..?,"due_ms":n?,"wait_ms":n?,"http":n?,
--- "code":n?,"info":..?,"request":..?,"drop":..?,"seq":n?,"time_s":n?}]. attempt is the fence: a row that has been claimed
--- again since, or settled otherwise, stays as it is. What is queued for a room that turns out to be gone goes with it.
--- Returns the number of rows that moved.
+-- "code":n?,"info":..?,"request":..?,"drop":..?,"seq":n?,"time_s":n?,"room_ms":n?,"room_gone":true?}]. attempt is the
+-- fence: a row that has been claimed again since, or settled otherwise, stays as it is. room_ms and room_gone tell of the
+-- room: its other texts wait so long, too, or what is queued for it fails with this one. Returns the number of rows that
+-- moved.
+CREATE FUNCTION chatsluice.outbox_answer(answers jsonb)
+    RETURNS TABLE (room text, id uuid, attempt integer, event text, reason text, due_ms bigint, wait_ms bigint,
+                   http integer, code bigint, info text, request text, drop text, seq bigint, time_s bigint,
+                   room_ms bigint, room_gone boolean)
+    LANGUAGE sql
+    IMMUTABLE
+AS $$
+    SELECT *
+    FROM jsonb_to_recordset(answers) AS a (room text, id uuid, attempt integer, event text, reason text, due_ms bigint,
+                                           wait_ms bigint, http integer, code bigint, info text, request text,
+                                           drop text, seq bigint, time_s bigint, room_ms bigint, room_gone boolean)
+$$;
+
 CREATE FUNCTION chatsluice.outbox_answered(answers jsonb) RETURNS bigint
     LANGUAGE sql
 AS $$
-    WITH answer AS (
-        SELECT *
-        FROM jsonb_to_recordset(answers) AS a (room text, id uuid, attempt integer, event text, reason text, due_ms bigint,
-                                               wait_ms bigint, http integer, code bigint, info text, request text,
-                                               drop text, seq bigint, time_s bigint)
-    ), moved AS (
+    WITH moved AS (
         UPDATE chatsluice.outbox o
         SET state = m.to_state,
             reason = coalesce(a.reason, m.reason),
@@ -323,27 +373,34 @@ AS $$
             wait_until = CASE WHEN m.to_state = 'waiting'
                               THEN clock_timestamp() + coalesce(a.wait_ms, 0) * interval '1 millisecond' END,
             sending_until = NULL,
+            uncounted = o.uncounted + (a.event IN ('not_sent', 'stopped', 'renewed'))::integer,
+            in_doubt = o.in_doubt OR a.event IN ('repeat', 'no_answer'),
             http_status = a.http, error_code = a.code, error_info = a.info, request_id = a.request,
             drop_reason = nullif(a.drop, ''),
             sent_msg_seq = coalesce(nullif(a.seq, 0), o.sent_msg_seq),
             sent_msg_time = coalesce(to_timestamp(nullif(a.time_s, 0)), o.sent_msg_time),
             delivered_at = CASE WHEN m.to_state = 'done' THEN coalesce(o.delivered_at, clock_timestamp()) END
-        FROM answer a, chatsluice.outbox_move m
+        FROM chatsluice.outbox_answer(answers) a, chatsluice.outbox_move m
         WHERE o.room_id = a.room AND o.outbox_id = a.id AND o.attempts = a.attempt AND o.state IN ('sending', 'waiting')
           AND m.from_state = o.state AND m.event = a.event
-        RETURNING o.room_id, o.sdkappid, m.event, o.error_code
-    ), dropped AS (
+        RETURNING o.room_id, o.outbox_id, o.sdkappid, o.error_code, o.error_info, a.room_ms, a.room_gone
+    ), delayed AS (
         UPDATE chatsluice.outbox o
-        SET state = m.to_state, reason = m.reason, changed_at = now()
-        FROM (SELECT DISTINCT v.room_id, v.sdkappid
-              FROM moved v
-              WHERE v.event = 'refused' AND v.error_code IN (100004, 10010)) gone, -- no such room, no such group
-             chatsluice.outbox_move m
-        WHERE o.room_id = gone.room_id AND o.sdkappid = gone.sdkappid AND o.state = 'queued'
-          AND m.from_state = o.state AND m.event = 'room_gone'
+        SET due_at = clock_timestamp() + r.room_ms * interval '1 millisecond'
+        FROM (SELECT n.room_id, n.sdkappid, max(n.room_ms) AS room_ms FROM moved n
+              GROUP BY 1, 2 HAVING max(n.room_ms) > 0 AND NOT coalesce(bool_or(n.room_gone), false)) r
+        WHERE o.state = 'queued' AND o.room_id = r.room_id AND o.sdkappid = r.sdkappid AND o.action = 'send_text'
+          AND o.due_at < clock_timestamp() + r.room_ms * interval '1 millisecond'
+    ), orphaned AS (
+        UPDATE chatsluice.outbox o
+        SET state = m.to_state, reason = m.reason, changed_at = now(), error_code = r.error_code,
+            error_info = r.error_info
+        FROM (SELECT DISTINCT ON (n.room_id, n.sdkappid) n.* FROM moved n WHERE n.room_gone) r, chatsluice.outbox_move m
+        WHERE o.state = 'queued' AND o.room_id = r.room_id AND o.sdkappid = r.sdkappid AND m.from_state = o.state
+          AND m.event = CASE WHEN o.in_doubt AND o.action = 'send_text' THEN 'room_gone_unclear' ELSE 'room_gone' END
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM dropped)
+    SELECT (SELECT count(*) FROM moved) + (SELECT count(*) FROM orphaned)
 $$;
 
 -- Ties a row that is done to its own After webhook. Returns whether it is tied now.
@@ -380,7 +437,7 @@ BEGIN
     -- Leases that ran out: the sender is dead or cut off. send_group_msg tells repetitions by Random for five minutes.
     UPDATE chatsluice.outbox o
     SET state = m.to_state, reason = m.reason, changed_at = now(), sending_until = NULL, due_at = now(),
-        wait_until = CASE WHEN m.to_state = 'waiting' THEN now() + wait END
+        in_doubt = true, wait_until = CASE WHEN m.to_state = 'waiting' THEN now() + wait END
     FROM chatsluice.outbox_move m
     WHERE o.state = 'sending' AND o.sending_until < now() AND m.from_state = o.state
       AND m.event = CASE WHEN o.action <> 'send_text'
@@ -426,11 +483,12 @@ BEGIN
     -- Waited long enough. Sent again only when configured, and only while no webhook at all has shown the call.
     UPDATE chatsluice.outbox o
     SET state = m.to_state, reason = m.reason, changed_at = now(), wait_until = NULL, due_at = now(),
+        first_sent_at = CASE WHEN m.to_state = 'queued' THEN NULL ELSE o.first_sent_at END,
         delivered_at = CASE WHEN m.to_state = 'done' THEN o.answered_at ELSE o.delivered_at END
     FROM chatsluice.outbox_move m
     WHERE o.state = 'waiting' AND o.wait_until < now() AND m.from_state = o.state
       AND m.event = CASE WHEN o.error_code = 0 AND o.drop_reason IS NULL THEN 'seen_nothing_taken'
-                         WHEN retry_unconfirmed AND o.attempts < most_attempts AND o.expires_at > now()
+                         WHEN retry_unconfirmed AND o.attempts - o.uncounted < most_attempts AND o.expires_at > now()
                               AND NOT EXISTS (SELECT FROM chatsluice.outbox_sighting s
                                               WHERE s.room_id = o.room_id AND s.outbox_id = o.outbox_id)
                          THEN 'seen_nothing_retry' ELSE 'seen_nothing' END;
@@ -462,7 +520,9 @@ BEGIN
     UPDATE chatsluice.outbox o
     SET state = m.to_state, reason = m.reason, changed_at = now()
     FROM chatsluice.outbox_move m
-    WHERE o.state IN ('queued', 'held') AND o.expires_at <= now() AND m.from_state = o.state AND m.event = 'too_old';
+    WHERE o.state IN ('queued', 'held') AND o.expires_at <= now() AND m.from_state = o.state
+      AND m.event = CASE WHEN o.state = 'queued' AND o.in_doubt AND o.action = 'send_text' THEN 'too_old_unclear'
+                         ELSE 'too_old' END;
     GET DIAGNOSTICS n = ROW_COUNT;
     moved := moved + n;
 

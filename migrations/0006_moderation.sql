@@ -246,6 +246,10 @@ BEGIN
     UPDATE chatsluice.outbox r
     SET state = m.to_state, reason = m.reason || CASE WHEN why <> '' THEN ': ' || why ELSE '' END, changed_at = now(),
         wait_until = NULL,
+        -- Sent again on a person's word it begins anew: tries, the time its Random is known, what may have been done.
+        uncounted = CASE WHEN m.event = 'settle_again' THEN r.attempts ELSE r.uncounted END,
+        first_sent_at = CASE WHEN m.event = 'settle_again' THEN NULL ELSE r.first_sent_at END,
+        in_doubt = r.in_doubt AND m.event <> 'settle_again',
         due_at = CASE WHEN m.to_state = 'queued' THEN now() ELSE r.due_at END,
         expires_at = CASE WHEN m.to_state = 'queued' THEN greatest(r.expires_at, now() + keep) ELSE r.expires_at END,
         delivered_at = CASE WHEN m.to_state = 'done' THEN coalesce(r.answered_at, r.sent_at, now()) ELSE r.delivered_at END

@@ -1,6 +1,7 @@
 #include "base/config.h"
 
 #include "base/config_settings.h"
+#include "base/rest_hosts.h"
 #include "base/yaml.h"
 
 #include <assert.h>
@@ -79,13 +80,25 @@ static void slot_name(char out[NAME_MAX_BYTES], const struct slot *slot)
         snprintf(out, NAME_MAX_BYTES, "%s.%s%s", s->section, s->key, slot->origin->secret_file ? "_file" : "");
 }
 
+static const char *slot_source(const struct loading *l, const struct slot *slot)
+{
+    return slot->origin->level == FROM_ENVIRONMENT ? "environment" : l->path;
+}
+
 static void slot_fault(struct loading *l, const struct slot *slot, const char *words)
 {
     char name[NAME_MAX_BYTES];
 
     slot_name(name, slot);
-    faults_add(l->faults, slot->origin->level == FROM_ENVIRONMENT ? "environment" : l->path, slot->origin->line,
-               slot->origin->column, "%s: %s", name, words);
+    faults_add(l->faults, slot_source(l, slot), slot->origin->line, slot->origin->column, "%s: %s", name, words);
+}
+
+static void slot_warning(struct loading *l, const struct slot *slot, const char *words)
+{
+    char name[NAME_MAX_BYTES];
+
+    slot_name(name, slot);
+    faults_warn(l->faults, slot_source(l, slot), slot->origin->line, slot->origin->column, "%s: %s", name, words);
 }
 
 /* An error of the YAML reader names its place in its text: "path:line:column: what". */
@@ -461,7 +474,7 @@ static void check_fault(struct loading *l, const void *member, const char *words
     slot_fault(l, &slot, words);
 }
 
-enum { RECORD_REST_BYTES = 512 * 1024 };
+enum { RECORD_REST_BYTES = 512 * 1024, PLATFORM_TIMEOUT_MS = 3000 };
 
 static void check_values(struct loading *l)
 {
@@ -484,6 +497,55 @@ static void check_values(struct loading *l)
                     "a record must fit: it must be at least three times webhook.max_body and 512KiB");
     if (c->spool.segment_bytes > c->spool.max_bytes / 2)
         check_fault(l, &c->spool.segment_bytes, "it must be at most half of spool.max_bytes");
+    if (c->outbox.timeout_ms <= PLATFORM_TIMEOUT_MS) {
+        struct slot slot = slot_of(l, &c->outbox.timeout_ms);
+        slot_warning(l, &slot,
+                     "the platform itself gives up after 3s: a shorter timeout leaves calls without the answer they "
+                     "would have got; write 5s");
+    }
+}
+
+/* The setting of application app that is kept at member. */
+static struct slot app_slot_of(struct loading *l, size_t app, const void *member)
+{
+    size_t offset = (size_t)((const char *)member - (const char *)&l->config->apps[app]);
+    size_t i = 0;
+
+    while (i < CONFIG_APP_SETTINGS - 1 && config_app_settings[i].offset != offset)
+        i++;
+    assert(config_app_settings[i].offset == offset);
+    return app_slot(l, app, i);
+}
+
+/* As the platform takes it, and as it goes into a URL. */
+static bool is_account_name(const char *text)
+{
+    const size_t len = strlen(text);
+
+    return len >= 1 && len <= 32 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == len;
+}
+
+static void check_rest_access(struct loading *l, size_t i)
+{
+    const struct config_app *app = &l->config->apps[i];
+    struct slot slot;
+    struct err err;
+
+    if (app->secret_key && !app->rest_api) {
+        slot = app_slot_of(l, i, &app->secret_key);
+        slot_fault(l, &slot,
+                   "with a secret key rest_api must say where calls go: china, singapore, usa, jakarta or an https:// "
+                   "URL");
+    }
+    if (app->rest_api && rest_hosts_check(app->rest_api, &err) < 0) {
+        slot = app_slot_of(l, i, &app->rest_api);
+        slot_fault(l, &slot, err.text);
+    }
+    if (app->admin && !is_account_name(app->admin)) {
+        slot = app_slot_of(l, i, &app->admin);
+        slot_fault(l, &slot, "an account name is 1 to 32 letters, digits, \"_\" and \"-\"");
+    }
 }
 
 static void check_apps(struct loading *l, bool to_serve)
@@ -510,6 +572,19 @@ static void check_apps(struct loading *l, bool to_serve)
                 struct slot slot = app_slot(l, i, 0);
                 slot_fault(l, &slot, "an earlier application has the same id; keep one of them");
             }
+        check_rest_access(l, i);
+    }
+}
+
+/* What must be readable here and now to serve. */
+static void check_files(struct loading *l)
+{
+    const struct config *c = l->config;
+    struct err err;
+
+    if (c->outbox.ca_file && access(c->outbox.ca_file, R_OK) != 0) {
+        err_set_errno(&err, ERR_USAGE, "could not open \"%.256s\"", c->outbox.ca_file);
+        check_fault(l, &c->outbox.ca_file, err.text);
     }
 }
 
@@ -557,6 +632,8 @@ static int load(struct config **out, const char *path, bool to_serve, struct fau
     read_secrets(l);
     check_values(l);
     check_apps(l, to_serve);
+    if (to_serve)
+        check_files(l);
     r = faults->count > faults_before ? ERR_USAGE : default_cache_directory(c);
 out:
     if (r == ERR_FAILED)

@@ -1,12 +1,10 @@
-/* http_client.h - POST with a deadline over a bounded pool of kept connections. The one file over libcurl.
+/* http_client.h - POST with a deadline over a bounded pool of kept connections, waiting for each answer or with many
+ * calls under way from one thread. The one file over libcurl.
  *
  * A request is sent at most once: redirects are not followed, and libcurl's own habit of repeating a request when a
  * kept connection turns out dead is stopped before the second attempt. What is not known to have arrived is for the
- * caller to decide, who alone knows whether doing it twice does harm. TLS is verified against the system's authorities.
- * Proxies of the environment are not used.
- *
- * Threads: any, up to `connections` requests at a time; a further one waits for a free connection within its deadline.
- */
+ * caller to decide, who alone knows whether doing it twice does harm. TLS is verified, authority and host name.
+ * Proxies of the environment are not used. */
 #ifndef CHATSLUICE_BASE_HTTP_CLIENT_H
 #define CHATSLUICE_BASE_HTTP_CLIENT_H
 
@@ -19,6 +17,7 @@ struct http_client_options {
     unsigned connections;
     size_t max_answer_bytes;
     const char *user_agent; /* copied */
+    const char *ca_file;    /* the authorities TLS is verified against, in place of the system's; NULL: the system's */
 };
 
 struct http_answer {
@@ -31,6 +30,11 @@ struct http_answer {
 #define HTTP_ANSWER_INIT ((struct http_answer){0})
 void http_answer_release(struct http_answer *answer);
 
+/* Waiting for the answer -------------------------------------------------------------------------------------------
+ *
+ * Threads: any, up to `connections` requests at a time; a further one waits for a free connection within its deadline.
+ */
+
 int http_client_new(struct http_client **out, const struct http_client_options *options, struct err *err);
 /* No call may be under way. NULL is fine. */
 void http_client_free(struct http_client *client);
@@ -41,5 +45,42 @@ void http_client_free(struct http_client *client);
  * query may be secret. */
 int http_client_post(struct http_client *client, const char *url, struct span body, int64_t timeout_ms,
                      struct http_answer *answer, struct err *err);
+
+/* Many at a time ---------------------------------------------------------------------------------------------------
+ *
+ * Life:    http_calls_new -> (http_calls_begin | http_calls_wait | http_calls_next)... -> http_calls_free.
+ * Threads: one, but http_calls_wake may come from any. */
+
+struct http_calls;
+
+struct http_call {
+    const char *url;  /* http or https; copied, as body is */
+    struct span body; /* posted as application/json */
+    int64_t timeout_ms;
+    int64_t
+        send_before_us; /* by clock_mono_us(): later than this nothing is sent any more; 0: only the timeout counts */
+    void *arg;          /* comes back with the end */
+};
+
+/* How a call ended. */
+struct http_end {
+    void *arg;
+    int result; /* as of http_client_post; ERR_TIMEOUT with answer->sent false also when it was not sent in time */
+    struct err err;
+    const struct http_answer *answer; /* borrowed until the next http_calls_begin */
+};
+
+int http_calls_new(struct http_calls **out, const struct http_client_options *options, struct err *err);
+/* Calls under way are given up. NULL is fine. */
+void http_calls_free(struct http_calls *calls);
+/* ERR_FULL: as many calls as connections are under way. ERR_USAGE: the url cannot be used. Then nothing was sent and
+ * the call will not end. */
+int http_calls_begin(struct http_calls *calls, const struct http_call *call, struct err *err);
+unsigned http_calls_under_way(const struct http_calls *calls); /* begun and not given by http_calls_next */
+/* Moves the calls on, at most timeout_ms long; returns when one has ended, at a wake, or when something moved. */
+void http_calls_wait(struct http_calls *calls, int64_t timeout_ms);
+/* Gives a call that has ended; false: there is none. */
+bool http_calls_next(struct http_calls *calls, struct http_end *out);
+void http_calls_wake(struct http_calls *calls);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/wait.h"
+#include "outbox/outbox.h"
 #include "store/loader.h"
 #include "store/migrate.h"
 #include "store/rule_source.h"
@@ -27,7 +28,20 @@ struct database_side {
     bool stopping;
     struct loader *loader; /* NULL until the schema is there */
     struct rule_source *rule_source;
+    struct outbox *outbox;
+    bool sending_over;             /* the sender was stopped and is not started any more */
+    const struct config *reloaded; /* of the last reload; NULL: none */
 };
+
+/* In the loader's thread, after it has written outbox rows. */
+static void wake_sender(void *arg)
+{
+    struct database_side *s = arg;
+
+    pthread_mutex_lock(&s->lock);
+    outbox_wake(s->outbox);
+    pthread_mutex_unlock(&s->lock);
+}
 
 static void log_applied(unsigned version, const char *name, void *arg)
 {
@@ -56,6 +70,13 @@ static int prepare_schema(const struct config *config, struct err *err)
     return r;
 }
 
+static int hand_on_applications(struct database_side *s, const struct config *config, struct err *err)
+{
+    int r = loader_reload(s->loader, config->apps, config->app_count, config->outbox.time_to_live_ms, err);
+
+    return r < 0 ? r : outbox_reload(s->outbox, config, err);
+}
+
 static int start_workers(struct database_side *s, struct err *err)
 {
     const struct config *c = s->config;
@@ -64,7 +85,12 @@ static int start_workers(struct database_side *s, struct err *err)
                                            .instance_id = s->instance_id,
                                            .batch_rows = c->database.batch_rows,
                                            .connect_timeout_ms = c->database.connect_timeout_ms,
-                                           .partition_days_ahead = (unsigned)c->database.partition_days_ahead};
+                                           .partition_days_ahead = (unsigned)c->database.partition_days_ahead,
+                                           .apps = c->apps,
+                                           .app_count = c->app_count,
+                                           .time_to_live_ms = c->outbox.time_to_live_ms,
+                                           .on_follow_ups = wake_sender,
+                                           .arg = s};
     const struct rule_source_options rules = {.slot = s->slot,
                                               .spool = s->spool,
                                               .database_url = c->database.url,
@@ -81,6 +107,10 @@ static int start_workers(struct database_side *s, struct err *err)
         r = loader_start(&s->loader, &loading, err);
     if (r == 0 && !s->rule_source)
         r = rule_source_start(&s->rule_source, &rules, err);
+    if (r == 0 && !s->outbox && !s->sending_over)
+        r = outbox_start(&s->outbox, c, s->instance_id, err);
+    if (r == 0 && s->reloaded)
+        r = hand_on_applications(s, s->reloaded, err);
     pthread_mutex_unlock(&s->lock);
     return r;
 }
@@ -154,6 +184,46 @@ void database_side_look_for_rules(struct database_side *s)
     pthread_mutex_unlock(&s->lock);
 }
 
+int database_side_reload(struct database_side *s, const struct config *config, struct err *err)
+{
+    int r;
+
+    if (!s)
+        return 0;
+    pthread_mutex_lock(&s->lock);
+    r = hand_on_applications(s, config, err);
+    if (r == 0)
+        s->reloaded = config;
+    pthread_mutex_unlock(&s->lock);
+    return r;
+}
+
+bool database_side_breaker_open(struct database_side *s, char *why, size_t size)
+{
+    bool open;
+
+    if (!s)
+        return outbox_breaker_open(NULL, why, size);
+    pthread_mutex_lock(&s->lock);
+    open = outbox_breaker_open(s->outbox, why, size);
+    pthread_mutex_unlock(&s->lock);
+    return open;
+}
+
+void database_side_stop_sending(struct database_side *s)
+{
+    struct outbox *outbox;
+
+    if (!s)
+        return;
+    pthread_mutex_lock(&s->lock);
+    outbox = s->outbox;
+    s->outbox = NULL;
+    s->sending_over = true;
+    pthread_mutex_unlock(&s->lock);
+    outbox_stop(outbox); /* takes as long as its calls: without the lock, the loader goes on */
+}
+
 void database_side_drain(struct database_side *s, int64_t timeout_ms)
 {
     int64_t deadline_us = clock_mono_us() + timeout_ms * 1000;
@@ -179,6 +249,7 @@ void database_side_stop(struct database_side *s)
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
+    database_side_stop_sending(s);
     rule_source_stop(s->rule_source);
     loader_stop(s->loader);
     release(s);

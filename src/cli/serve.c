@@ -2,8 +2,9 @@
  *
  * Up:   configuration, spool (recovered), last good rules from disk, webhooks, operations; the database side last and
  *       beside, for nothing of the above may wait for it.
- * Down: /readyz red, webhooks drained (no reply is lost), what is spooled loaded for a bounded moment, database side,
- *       operations, spool. Whatever is not loaded then is in the spool at the next start. */
+ * Down: /readyz red; the sender, while webhooks are still answered, for its calls under way fire some; webhooks drained
+ *       (no reply is lost), what is spooled loaded for a bounded moment, database side, operations, spool. Whatever is
+ * not loaded then is in the spool at the next start. */
 #include "cli/cli.h"
 
 #include "base/log.h"
@@ -24,7 +25,8 @@ enum { DRAIN_MS = 5000, SPOOL_LOOK_S = 1, SPARE_DESCRIPTORS = 128, UUID_TEXT = 3
 
 struct service {
     const char *config_path;
-    struct config *config; /* as at the start; what SIGHUP changes is copied by those who use it */
+    struct config *config;   /* as at the start; what SIGHUP changes is copied by those who use it */
+    struct config *reloaded; /* the last one taken over; NULL: none */
     char instance_id[UUID_TEXT];
     struct spool *spool;
     struct ruleset_slot *slot;
@@ -84,6 +86,11 @@ static void load_last_good_rules(struct service *s)
     }
 }
 
+static bool breaker_open(void *database, char *why, size_t size)
+{
+    return database_side_breaker_open(database, why, size);
+}
+
 static int start(struct service *s, struct err *err)
 {
     const struct config *c = s->config;
@@ -103,7 +110,10 @@ static int start(struct service *s, struct err *err)
         log_warn("no database is configured, events stay in the spool");
         return 0;
     }
-    return database_side_start(&s->database, c, s->spool, s->slot, s->instance_id, err);
+    if (database_side_start(&s->database, c, s->spool, s->slot, s->instance_id, err) < 0)
+        return err->code;
+    operations_watch_sender(s->operations, breaker_open, s->database);
+    return 0;
 }
 
 /* "127.0.0.1:0" with the port really bound. */
@@ -166,12 +176,15 @@ static void reload(struct service *s)
         log_error("configuration refused, the running one stays",
                   log_str("what", "webhook.authentication can be turned off together with another webhook.listen only "
                                   "by a restart"));
-    } else if (webhook_reload(s->webhook, config, &err) < 0) {
+    } else if (webhook_reload(s->webhook, config, &err) < 0 || database_side_reload(s->database, config, &err) < 0) {
         log_error("configuration could not be taken over, the running one stays", log_str("why", err.text));
     } else {
         log_configure(config->log.format, config->log.level);
         log_restart_needed(s->config, config);
         log_info("configuration taken over", log_u64("apps", config->app_count));
+        config_free(s->reloaded);
+        s->reloaded = config;
+        config = NULL;
     }
     database_side_look_for_rules(s->database);
     config_free(config);
@@ -225,8 +238,10 @@ static void stop(struct service *s)
 {
     if (s->operations)
         operations_draining(s->operations);
+    database_side_stop_sending(s->database);
     webhook_stop(s->webhook);
     database_side_drain(s->database, DRAIN_MS);
+    operations_watch_sender(s->operations, NULL, NULL);
     database_side_stop(s->database);
     operations_stop(s->operations);
     spool_close(s->spool);
@@ -274,6 +289,7 @@ int cli_serve(struct cli *cli)
     let_second_signal_end();
     stop(&service);
     log_info("stopped");
+    config_free(service.reloaded);
     config_free(service.config);
     return status;
 }

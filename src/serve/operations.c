@@ -4,6 +4,7 @@
 #include "base/json_write.h"
 #include "base/metrics.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -18,6 +19,9 @@ struct operations {
     struct http_server *server;
     struct spool *spool; /* borrowed */
     atomic_bool draining;
+    pthread_mutex_t lock; /* guards the next two, and is held while the sender is asked */
+    bool (*breaker_open)(void *arg, char *why, size_t size);
+    void *sender;
 };
 
 static void answer_healthz(struct operations *operations, struct http_reply *reply)
@@ -38,6 +42,23 @@ static const char *unready_because(const struct operations *operations, const st
     if (spool->stalled_us > STALLED_US)
         return "spool stalled";
     return NULL;
+}
+
+static void add_sender(struct operations *operations, struct buf *body)
+{
+    char why[256] = "";
+    bool open = false;
+
+    pthread_mutex_lock(&operations->lock);
+    if (operations->breaker_open)
+        open = operations->breaker_open(operations->sender, why, sizeof(why));
+    pthread_mutex_unlock(&operations->lock);
+    json_add_key(body, "corrections");
+    buf_add_char(body, '{');
+    json_add_member_bool(body, "refused", open);
+    if (open)
+        json_add_member_text(body, "why", why);
+    buf_add_char(body, '}');
 }
 
 static void answer_readyz(struct operations *operations, struct http_reply *reply)
@@ -63,6 +84,7 @@ static void answer_readyz(struct operations *operations, struct http_reply *repl
     buf_add_char(body, '}');
     json_add_member_bool(body, "database_up", metric_value(METRIC_DATABASE_UP) == 1);
     json_add_member_i64(body, "rule_revision", metric_value(METRIC_RULE_REVISION));
+    add_sender(operations, body);
     buf_add_char(body, '}');
 }
 
@@ -126,13 +148,26 @@ int operations_start(struct operations **out, const struct config *config, struc
     if (!operations)
         return err_set(err, ERR_FAILED, "could not start the operations server: no memory");
     operations->spool = spool;
+    pthread_mutex_init(&operations->lock, NULL);
     r = http_server_start(&operations->server, &options, err);
     if (r < 0) {
+        pthread_mutex_destroy(&operations->lock);
         free(operations);
         return r;
     }
     *out = operations;
     return 0;
+}
+
+void operations_watch_sender(struct operations *operations, bool (*breaker_open)(void *arg, char *why, size_t size),
+                             void *arg)
+{
+    if (!operations)
+        return;
+    pthread_mutex_lock(&operations->lock);
+    operations->breaker_open = breaker_open;
+    operations->sender = arg;
+    pthread_mutex_unlock(&operations->lock);
 }
 
 unsigned operations_port(const struct operations *operations)
@@ -150,5 +185,6 @@ void operations_stop(struct operations *operations)
     if (!operations)
         return;
     http_server_stop(operations->server, DRAIN_MS);
+    pthread_mutex_destroy(&operations->lock);
     free(operations);
 }

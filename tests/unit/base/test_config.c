@@ -236,6 +236,39 @@ static const struct {
      "4:5: apps[1].token: both this key and its _file form are given; keep one of them\n"},
     {"apps:\n  - sdkappid: 5\n    token_file: /nonexistent/token\n",
      "3:17: apps[1].token_file: could not open \"/nonexistent/token\": No such file or directory\n"},
+    {APP "    secret_key: k\n",
+     "4:17: apps[1].secret_key: with a secret key rest_api must say where calls go: china, singapore, usa, jakarta or "
+     "an https:// URL\n"},
+    {APP "    rest_api: singapur\n",
+     "4:15: apps[1].rest_api: \"singapur\" is no region; did you mean \"singapore\"?\n"},
+    {APP "    rest_api: moon.example.org\n",
+     "4:15: apps[1].rest_api: it is neither china, singapore, usa or jakarta nor an https:// URL; write for example "
+     "singapore\n"},
+    {APP "    rest_api: https://h.example/v4\n",
+     "4:15: apps[1].rest_api: the URL has a path or a query; write scheme and host alone\n"},
+    {APP "    rest_api: 'https://h.example?a'\n",
+     "4:15: apps[1].rest_api: the URL has a path or a query; write scheme and host alone\n"},
+    {APP "    rest_api: 'https://u:secret@h.example'\n",
+     "4:15: apps[1].rest_api: the URL names a user; write scheme and host alone\n"},
+    {APP "    rest_api: 'https://:443'\n",
+     "4:15: apps[1].rest_api: the URL names no host, or no port from 1 to 65535; write for example "
+     "https://adminapisgp.my-imcloud.com\n"},
+    {APP "    rest_api: 'https://h.example:0'\n",
+     "4:15: apps[1].rest_api: the URL names no host, or no port from 1 to 65535; write for example "
+     "https://adminapisgp.my-imcloud.com\n"},
+    {APP "    rest_api: 'https://h.exa mple'\n",
+     "4:15: apps[1].rest_api: the URL names no host, or no port from 1 to 65535; write for example "
+     "https://adminapisgp.my-imcloud.com\n"},
+    {APP "    rest_api: http://10.0.0.1:8090\n",
+     "4:15: apps[1].rest_api: over http a signature could be read on the way; write https, or an address that begins "
+     "with 127.\n"},
+    {APP "    rest_api: http://127.0.0.1.example\n",
+     "4:15: apps[1].rest_api: over http a signature could be read on the way; write https, or an address that begins "
+     "with 127.\n"},
+    {APP "    admin: 'a&usersig=x'\n",
+     "4:12: apps[1].admin: an account name is 1 to 32 letters, digits, \"_\" and \"-\"\n"},
+    {"outbox:\n  ca_file: /nonexistent/ca.pem\n" APP,
+     "2:12: outbox.ca_file: could not open \"/nonexistent/ca.pem\": No such file or directory\n"},
     {"webhook: {listen: [}\n", NULL},
 };
 
@@ -257,6 +290,48 @@ static void test_faults(void **state)
         assert_string_equal(buf_text(&faults.text), expected);
         faults_release(&faults);
     }
+}
+
+static const char *const rest_apis[] = {"china",
+                                        "singapore",
+                                        "usa",
+                                        "jakarta",
+                                        "https://adminapisgp.my-imcloud.com",
+                                        "https://proxy.example:8443/",
+                                        "https://[2001:db8::1]:443",
+                                        "http://127.0.0.1:8090",
+                                        "http://[::1]:8090"};
+
+static void test_places_of_the_rest_api(void **state)
+{
+    char text[256];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rest_apis) / sizeof(*rest_apis); i++) {
+        snprintf(text, sizeof(text), APP "    secret_key: k\n    admin: mod-bot_01\n    rest_api: '%s'\n",
+                 rest_apis[i]);
+        struct config *c = load_good(text);
+        assert_string_equal(c->apps[0].rest_api, rest_apis[i]);
+        config_free(c);
+    }
+}
+
+static void test_a_short_call_timeout_is_warned_of(void **state)
+{
+    struct faults faults = FAULTS_INIT;
+    struct config *config = NULL;
+    char expected[512];
+
+    (void)state;
+    write_text(path, "outbox:\n  timeout: 3s\n" APP);
+    assert_int_equal(config_load(&config, path, &faults), 0);
+    snprintf(expected, sizeof(expected),
+             "%s:2:12: warning: outbox.timeout: the platform itself gives up after 3s: a shorter timeout leaves calls "
+             "without the answer they would have got; write 5s\n",
+             path);
+    assert_string_equal(buf_text(&faults.text), expected);
+    faults_release(&faults);
+    config_free(config);
 }
 
 static void test_all_faults_at_once(void **state)
@@ -487,6 +562,8 @@ int main(void)
         cmocka_unit_test_setup(test_defaults, set_up),
         cmocka_unit_test_setup(test_every_type, set_up),
         cmocka_unit_test_setup(test_faults, set_up),
+        cmocka_unit_test_setup(test_places_of_the_rest_api, set_up),
+        cmocka_unit_test_setup(test_a_short_call_timeout_is_warned_of, set_up),
         cmocka_unit_test_setup(test_all_faults_at_once, set_up),
         cmocka_unit_test_setup(test_missing_file, set_up),
         cmocka_unit_test_setup(test_environment_wins, set_up),
