@@ -1,5 +1,6 @@
 /* One request: admit (method, path, application, signature), read the body, parse, judge, write the reply into its
- * buffer, record the event, and only when the record is on disk let the reply go.
+ * buffer, record the event, and only when the record is on disk let the reply go. A corrected message that we sent
+ * ourselves is let through in place of being judged (correction.h).
  *
  * What may go wrong after admission, and what the platform is told:
  *

@@ -46,6 +46,8 @@ static const struct swept swept[] = {
      true, "done"},
     {"waits", "send_text", "waiting", SENT ", wait_until = now() + interval '1 minute'", "", true, "waiting"},
     {"old-queued", "mute", "queued", "expires_at = " PAST, "", false, "expired"},
+    {"old-unclear", "send_text", "queued", "in_doubt = true, expires_at = " PAST, "", false, "uncertain"},
+    {"old-muted", "mute", "queued", "in_doubt = true, expires_at = " PAST, "", false, "expired"},
     {"old-held", "send_text", "held", "expires_at = " PAST, "", false, "expired"},
     {"held", "send_text", "held", "msg_seq = 5, event_time = now()", "", false, "held"},
 };
@@ -194,11 +196,13 @@ static void every_move_is_reached_and_no_other(void **state)
                  people[i][2]);
     }
     put_row(db, "claimed", "mute", "queued", "");
-    run_sql(db, "SELECT chatsluice.outbox_claim('one', 1, '{mute}', 10, '10 seconds', 5, 'send_text_msg')");
+    run_sql(db, "SELECT chatsluice.outbox_claim('one', 1, 'mute', NULL, false, 10, '10 seconds', 5)");
     put_row(db, "gone", "send_text", "sending", LEASED);
     put_row(db, "gone-too", "send_text", "queued", "room_id = 'gone'");
-    run_sql(db, "SELECT chatsluice.outbox_answered(jsonb_build_array(jsonb_build_object('room', 'gone', 'id', "
-                "chatsluice.outbox_digest('gone'), 'attempt', 1, 'event', 'refused', 'code', 100004)))");
+    put_row(db, "gone-unclear", "send_text", "queued", "in_doubt = true, room_id = 'gone'");
+    run_sql(db,
+            "SELECT chatsluice.outbox_answered(jsonb_build_array(jsonb_build_object('room', 'gone', 'id', "
+            "chatsluice.outbox_digest('gone'), 'attempt', 1, 'event', 'refused', 'code', 100004, 'room_gone', true)))");
     run_sql(
         db,
         "INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, note, cause, asked_by, "
@@ -229,15 +233,18 @@ static void every_move_is_reached_and_no_other(void **state)
 
 /* Claims ---------------------------------------------------------------------------------------------------------- */
 
-static const char claim[] =
-    "SELECT count(*) FROM chatsluice.outbox_claim('%s', 1, '{send_text,mute}', %d, '10 seconds', "
-    "%d, 'send_text_msg')";
-
+/* Texts by both transports, and mutes; up to `most` of each. */
 static long claimed(struct db *db, const char *instance, int most, int per_room)
 {
-    char sql[256];
+    char sql[512];
 
-    snprintf(sql, sizeof(sql), claim, instance, most, per_room);
+    snprintf(
+        sql, sizeof(sql),
+        "SELECT (SELECT count(*) FROM chatsluice.outbox_claim('%s', 1, 'send_text', 'send_text_msg', true, %d, '10 "
+        "seconds', %d)) + (SELECT count(*) FROM chatsluice.outbox_claim('%s', 1, 'send_text', 'send_group_msg', false, "
+        "%d, '10 seconds', %d)) + (SELECT count(*) FROM chatsluice.outbox_claim('%s', 1, 'mute', NULL, false, %d, '10 "
+        "seconds', %d))",
+        instance, most, per_room, instance, most, per_room, instance, most, per_room);
     return query_number(db, sql);
 }
 
