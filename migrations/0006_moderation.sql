@@ -469,6 +469,7 @@ UNION ALL
 SELECT e.group_id, e.event_id, e.event_time, e.command, o.outbox_id, o.action, o.state
 FROM chatsluice.event e
 JOIN chatsluice.outbox o ON o.room_id = e.group_id AND o.outbox_id = e.correction_id
+WHERE e.marker <> 'copied'
 UNION ALL
 SELECT o.room_id, o.delivered_event_id, o.delivered_event_time, 'after', o.outbox_id, o.action, o.state
 FROM chatsluice.outbox o

@@ -463,6 +463,10 @@ static void own_messages_become_sightings(void **state)
     assert_int_equal(query_number(b.db, "SELECT chatsluice.outbox_sweep('20 seconds', false, 3)"), 1);
     assert_string_equal(query_text(b.db, "SELECT concat_ws(' ', state, delivered_text) FROM moderation.correction"),
                         "done words");
+    assert_string_equal(query_text(b.db,
+                                   "SELECT string_agg(part || n, ' ' ORDER BY part) FROM (SELECT part, count(*) n FROM "
+                                   "moderation.corrected_event WHERE room_id = 'g' GROUP BY 1) t"),
+                        "after2 before3");
     bench_close(&b);
 }
 
