@@ -24,6 +24,7 @@ from live import Live  # noqa: E402
 
 RULES = """
 - rule: numbers
+  when: before  # what got past us while both were away is not corrected: it would wait for its recall
   match: { regex: '\\b555 \\d{4}\\b' }
   action: discard
   then: [resend]
