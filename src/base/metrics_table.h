@@ -47,6 +47,13 @@ COUNTER(NOT_RECORDED, "chatsluice_not_recorded_total", "")
 FAMILY("chatsluice_command_mismatch_total", "counter", "Requests whose URL named another command than the body.")
 COUNTER(COMMAND_MISMATCH, "chatsluice_command_mismatch_total", "")
 
+FAMILY("chatsluice_markers_total", "counter", "Before and After webhooks with a marker, by what it was worth.")
+COUNTER(MARKERS_ACCEPTED, "chatsluice_markers_total", "use=\"accepted\"")
+COUNTER(MARKERS_USED, "chatsluice_markers_total", "use=\"used\"")
+COUNTER(MARKERS_LATE, "chatsluice_markers_total", "use=\"late\"")
+COUNTER(MARKERS_COPIED, "chatsluice_markers_total", "use=\"copied\"")
+COUNTER(MARKERS_FORGED, "chatsluice_markers_total", "use=\"forged\"")
+
 FAMILY("chatsluice_webhook_seconds", "histogram", "From the request's head to the reply, by command.")
 HISTOGRAM(BEFORE, "chatsluice_webhook_seconds", "command=\"before\"")
 HISTOGRAM(AFTER, "chatsluice_webhook_seconds", "command=\"after\"")

@@ -53,6 +53,16 @@ const struct cli_command cli_commands[] = {
      "By rule files, by one list's folding, by a folding alone, or else by the revision in force. For each class of evasion\n"
      "it shows what got through and which steps, added to the folding, would catch it.",
      cli_rules_evade},
+    {"resend", NULL, "ask for a corrected or an approved message",
+     "The text comes from a file or standard input. At most one correction of a message is under way: asking again for the\n"
+     "same gives the same row. Status 1 when it was refused, or with --wait when it was not delivered.",
+     cli_resend},
+    {"outbox list", NULL, "list what is to be done through the REST API, and what came of it",
+     "Left out, --state means all that are not final: held, queued, sending, waiting and uncertain.", cli_outbox_list},
+    {"outbox settle", "ID delivered|again|drop", "decide about a row that nothing told the outcome of",
+     "delivered: it is in the room. again: it is not, send it. drop: let it be.", cli_outbox_settle},
+    {"outbox cancel", "ID", "take back what was not sent yet", NULL, cli_outbox_cancel},
+    {"usersig", NULL, "make a UserSig with the configured secret_key, or take one apart", NULL, cli_usersig},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},
     {"spool export", NULL, "print the records of the spool as JSON, one a line", NULL, cli_spool_export},

@@ -80,11 +80,12 @@ static void add_text(struct trial *t, struct buf *out, const struct judged *j)
 {
     static const char indent[] = "         ", deeper[] = "           ";
     const struct verdict *v = &j->verdict;
+    bool delivered = v->action < ACTION_REJECT;
     struct explanation e;
     struct err err;
 
     buf_addf(out, "%-8s ", action_name(v->action));
-    shown_text_add(out, v->becomes.data ? v->becomes : j->fields.text);
+    shown_text_add(out, v->becomes.data && delivered ? v->becomes : j->fields.text);
     if (v->action == ACTION_REJECT) {
         buf_addf(out, "  (code %d", v->error_code);
         if (v->error_info.len > 0) {
@@ -94,6 +95,11 @@ static void add_text(struct trial *t, struct buf *out, const struct judged *j)
         buf_add_char(out, ')');
     }
     buf_add_char(out, '\n');
+    if (v->becomes.data && !delivered) {
+        buf_addf(out, "%ssent again as: ", indent);
+        shown_text_add(out, v->becomes);
+        buf_add_char(out, '\n');
+    }
     if (v->hit_count > 0)
         hit_text_marked(out, indent, &j->fields, v, t->reverse);
     for (size_t i = 0; i < v->hit_count; i++) {

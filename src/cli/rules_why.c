@@ -68,6 +68,23 @@ static void event_text(struct asking *a)
     buf_add_text(out, "\n\n");
 }
 
+/* The marker that came with the message and was not accepted: what that means for it. */
+static void marker_text(struct asking *a)
+{
+    const struct evidence *e = &a->event;
+    struct buf *out = &a->out;
+
+    if (!e->marker.data)
+        return;
+    if (!why_marker_is_true(e)) {
+        buf_add_text(out, "came with a forged marker: judged as any other message\n");
+        return;
+    }
+    buf_addf(out, "came with a marker of ours, %.*s", (int)e->marker.len, e->marker.data);
+    add_named(out, "of correction", e->correction_id);
+    buf_add_text(out, ": judged as any other message, but without follow-ups\n");
+}
+
 static void answer_text(struct asking *a)
 {
     const struct evidence *e = &a->event;
@@ -202,6 +219,14 @@ static void report_text(struct asking *a)
         buf_add_text(&a->out, "webhooks of this kind are not judged, only stored\n");
         return;
     }
+    if (why_is_correction(&a->event)) {
+        buf_addf(&a->out, "answered: %.*s: a corrected message of our own", (int)a->event.verdict.len,
+                 a->event.verdict.data);
+        add_named(&a->out, "correction", a->event.correction_id);
+        buf_add_text(&a->out, ", known by its marker; the rules were not asked\n");
+        return;
+    }
+    marker_text(a);
     earlier_text(a);
     hit_text_marked(&a->out, indent, &a->fields, &a->again.verdict, terminal_marks());
     answer_text(a);
@@ -251,6 +276,8 @@ static void event_json(struct asking *a)
     json_add_member_span(out, "fault", e->fault);
     json_add_member_span(out, "verdict", e->verdict);
     json_add_member_span(out, "decided_by", e->decided_by);
+    json_add_member_span(out, "marker", e->marker);
+    json_add_member_span(out, "correction_id", e->correction_id);
     json_add_member_span(out, "rule", e->rule);
     json_add_member_i64(out, "error_code", e->error_code);
     json_add_member_span(out, "becomes", e->rewritten);
@@ -328,13 +355,19 @@ static void hits_json(struct asking *a)
     buf_add_char(out, ']');
 }
 
+/* Whether there was something to judge, and rules judged it. */
+static bool was_judged(const struct evidence *e)
+{
+    return !e->fault.data && e->verdict.data && !why_is_correction(e);
+}
+
 static void report_json(struct asking *a)
 {
     struct buf *out = &a->out;
 
     buf_add_char(out, '{');
     event_json(a);
-    if (!a->event.fault.data && a->event.verdict.data) {
+    if (was_judged(&a->event)) {
         verdict_json(a, "again", &a->again, a->event.revision);
         hits_json(a);
         buf_add_char(out, '}');
@@ -366,7 +399,7 @@ static bool judge_again(struct asking *a)
     uint64_t in_force = 0;
     struct err err;
 
-    if (a->event.fault.data || !a->event.verdict.data)
+    if (!was_judged(&a->event))
         return true;
     a->parser = callback_parser_new();
     if (!a->parser || callback_parse(a->parser, buf_span(&a->event.raw), &a->message, &err) < 0)

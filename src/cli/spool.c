@@ -175,6 +175,11 @@ static void add_event(struct buf *out, const struct event_record *e)
     json_add_key(out, "hits");
     buf_add_span(out, e->hits_json.data ? e->hits_json : SPAN("[]"));
     json_add_member_span(out, "becomes", e->becomes);
+    json_add_member_span(out, "becomes_custom_data", e->becomes_custom_data);
+    json_add_key(out, "follow_ups");
+    buf_add_span(out, e->follow_ups_json.data ? e->follow_ups_json : SPAN("[]"));
+    json_add_member_span(out, "correction_id", e->correction_id);
+    json_add_member_text(out, "marker", marker_use_name(e->marker));
     add_bytes(out, e->body);
 }
 

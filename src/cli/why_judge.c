@@ -3,6 +3,7 @@
 #include "rules/tools/explain.h"
 #include "rules/language/rule_names.h"
 #include "rules/ruleset_priv.h" /* judge_with: to see what a rule's scope leaves out */
+#include "wire/marker.h"
 #include "wire/reply.h"
 
 #include <inttypes.h>
@@ -92,7 +93,8 @@ static bool answer(struct rejudgement *r, const struct evidence *e, const struct
 
     r->action = v->action;
     r->error_code = message->command == COMMAND_BEFORE ? v->error_code : REPLY_ALLOW;
-    if (message->command == COMMAND_BEFORE && (v->rewrite_count > 0 || v->cloud_custom_data) &&
+    if (message->command == COMMAND_BEFORE && v->error_code == REPLY_ALLOW &&
+        (v->rewrite_count > 0 || v->cloud_custom_data) &&
         reply_rewrite(&reply, buf_span(&e->raw), message, v->rewrites, v->rewrite_count, v->cloud_custom_data, &err) <
             0) {
         fine = err.code != ERR_FAILED;
@@ -132,12 +134,35 @@ bool why_decided_otherwise(const struct evidence *e)
            span_is(e->decided_by, decided_by_name(DECIDED_OVERLOAD));
 }
 
+bool why_is_correction(const struct evidence *e)
+{
+    return span_is(e->decided_by, decided_by_name(DECIDED_CORRECTION));
+}
+
+bool why_marker_is_true(const struct evidence *e)
+{
+    return e->marker.data && !span_is(e->marker, marker_use_name(MARKER_WRONG));
+}
+
+/* The corrected text as the service records it (serve/webhook.c): what was delivered in the message's place, or is to
+ * be sent again. */
+static struct span recorded_text(const struct evidence *e, const struct message *message, const struct rejudgement *r)
+{
+    const struct verdict *v = &r->verdict;
+    bool before = message->command == COMMAND_BEFORE;
+    bool delivered = before && r->action == v->action && v->error_code == REPLY_ALLOW;
+    bool resent = (!before || r->action >= ACTION_REJECT) && verdict_wants_resend(v) && !why_marker_is_true(e);
+
+    return delivered || resent ? v->becomes : (struct span){NULL, 0};
+}
+
 int why_compare(struct db *db, const struct evidence *e, const struct message *message, const struct rejudgement *r,
                 bool differs[WHY_DIFFERENCES], struct err *err)
 {
     const struct verdict *v = &r->verdict;
     struct buf hits = BUF_INIT;
-    bool rewrites = r->action == v->action && v->becomes.data && message->command == COMMAND_BEFORE, same;
+    struct span rewritten = recorded_text(e, message, r);
+    bool same;
     int result;
 
     memset(differs, 0, sizeof(*differs) * WHY_DIFFERENCES);
@@ -145,7 +170,7 @@ int why_compare(struct db *db, const struct evidence *e, const struct message *m
     if (!why_decided_otherwise(e)) {
         differs[WHY_VERDICT] = !span_is(e->verdict, action_name(r->action));
         differs[WHY_CODE] = e->error_code != r->error_code;
-        differs[WHY_REWRITTEN] = rewrites ? !span_equal(e->rewritten, v->becomes) : e->rewritten.data != NULL;
+        differs[WHY_REWRITTEN] = !e->rewritten.data != !rewritten.data || !span_equal(e->rewritten, rewritten);
     }
     verdict_hits_json(&hits, v, message->text, message->cloud_custom_data.text);
     result = evidence_same_hits(db, e, (struct span){buf_text(&hits), hits.len}, &same, err);

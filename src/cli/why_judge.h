@@ -30,6 +30,10 @@ enum why_difference { WHY_VERDICT, WHY_RULE, WHY_CODE, WHY_REWRITTEN, WHY_HITS, 
 extern const char *const why_difference_names[WHY_DIFFERENCES];
 int why_compare(struct db *db, const struct evidence *e, const struct message *message, const struct rejudgement *r,
                 bool differs[WHY_DIFFERENCES], struct err *err);
+/* Our own corrected message: let through by its marker, so there is nothing to judge again. */
+bool why_is_correction(const struct evidence *e);
+/* It came with a marker of ours, accepted or not: whatever the rules said, it has no follow-ups. */
+bool why_marker_is_true(const struct evidence *e);
 /* The event's answer was not the rules' own. */
 bool why_decided_otherwise(const struct evidence *e);
 

@@ -441,29 +441,33 @@ static void report_hits(struct judge *j, const struct ruleset *set, const struct
 
 /* What the verdict does ---------------------------------------------------------------------------- */
 
-/* Hands all counted hits of the rules that apply with this action to the rewriter. */
+/* Hands the counted hits of a rule to the rewriter. */
+static void paint_rule(struct judge *j, const struct compiled_rule *rule, bool replaces)
+{
+    for (size_t s = 0; s < rule->leaf_count; s++) {
+        const struct leaf_found *now = &j->found.leaves[rule->leaves[s]];
+
+        for (uint32_t i = 0; i < now->count && j->counted[rule->first_slot + s]; i++) {
+            const struct match *m = &j->found.matches[now->first + i];
+
+            if (m->covered)
+                continue;
+            if (replaces)
+                rewriter_replace(&j->rewriter, (enum judged_field)m->field, m->start, m->end);
+            else
+                rewriter_mask(&j->rewriter, (enum judged_field)m->field, m->start, m->end, rule->acts_as);
+        }
+    }
+}
+
+/* The same for all rules that apply with this action. */
 static void paint_hits(struct judge *j, const struct ruleset *set, enum action action)
 {
     for (size_t c = 0; c < j->candidate_count; c++) {
         uint32_t index = j->candidates[c];
-        const struct compiled_rule *rule = &set->rules[index];
 
-        if (!applies(j, index) || action_now(j, set, index) != action)
-            continue;
-        for (size_t s = 0; s < rule->leaf_count; s++) {
-            const struct leaf_found *now = &j->found.leaves[rule->leaves[s]];
-
-            for (uint32_t i = 0; i < now->count && j->counted[rule->first_slot + s]; i++) {
-                const struct match *m = &j->found.matches[now->first + i];
-
-                if (m->covered)
-                    continue;
-                if (action == ACTION_MASK)
-                    rewriter_mask(&j->rewriter, (enum judged_field)m->field, m->start, m->end, rule->acts_as);
-                else
-                    rewriter_replace(&j->rewriter, (enum judged_field)m->field, m->start, m->end);
-            }
-        }
+        if (applies(j, index) && action_now(j, set, index) == action)
+            paint_rule(j, &set->rules[index], action == ACTION_REPLACE);
     }
 }
 
@@ -476,6 +480,16 @@ static void set_codes(const struct compiled_rule *rule, struct verdict *out)
         out->error_code = rule ? rule->reject_code : REPLY_REJECT;
         out->error_info = rule ? span_of(rule->reject_text) : (struct span){NULL, 0};
     }
+}
+
+static void forget_rewrites(struct verdict *out, bool all)
+{
+    out->rewrites = NULL;
+    out->rewrite_count = 0;
+    if (!all)
+        return;
+    out->becomes = (struct span){NULL, 0};
+    out->cloud_custom_data = NULL;
 }
 
 static bool rewrite(struct judge *j, const struct ruleset *set, const struct decision *decision,
@@ -491,16 +505,44 @@ static bool rewrite(struct judge *j, const struct ruleset *set, const struct dec
     case REWRITE_DONE:
         return true;
     case REWRITE_IMPOSSIBLE:
-        out->becomes = (struct span){NULL, 0};
-        out->rewrites = NULL;
-        out->rewrite_count = 0;
-        out->cloud_custom_data = NULL;
+        forget_rewrites(out, true);
         out->action = ACTION_REJECT;
         return true;
     case REWRITE_NO_MEMORY:
         return false;
     }
     return false;
+}
+
+/* Masks what all deny rules hit; with a replacement, hits of the rule that decides are what it replaces. */
+static void paint_correction(struct judge *j, const struct ruleset *set, const struct compiled_rule *deciding)
+{
+    for (size_t c = 0; c < j->candidate_count; c++) {
+        uint32_t index = j->candidates[c];
+        const struct compiled_rule *rule = &set->rules[index];
+
+        if (!applies(j, index) || action_now(j, set, index) < ACTION_MASK)
+            continue;
+        paint_rule(j, rule, deciding->replace && &set->rules[rule->acts_as] == deciding);
+    }
+}
+
+/* What is to be sent in place of a message that is rejected or discarded. A correction that cannot be made is none: the
+ * verdict stands without it. Behind the last match looked at there may be anything, so then only a replacement is safe.
+ */
+static void correct(struct judge *j, const struct ruleset *set, const struct decision *decision,
+                    const struct case_file *file, struct verdict *out)
+{
+    const char *replacement = decision->rule->replace;
+    bool made;
+
+    if (j->found.too_many && !replacement)
+        return;
+    rewriter_begin(&j->rewriter, file->message, file->fields[FIELD_TEXT], file->fields[FIELD_CLOUD_CUSTOM_DATA]);
+    paint_correction(j, set, decision->rule);
+    made = rewriter_finish(&j->rewriter, set, replacement, out) == REWRITE_DONE &&
+           (out->cloud_custom_data || !span_equal(out->becomes, file->fields[FIELD_TEXT]));
+    forget_rewrites(out, !made);
 }
 
 /* Leaves the scratch as the next message expects it. */
@@ -552,6 +594,8 @@ static bool judge_fields(struct judge *j, const struct ruleset *set, const struc
         reject_unjudged(out);
     if ((out->action == ACTION_MASK || out->action == ACTION_REPLACE) && !rewrite(j, set, &decision, file, out))
         return false;
+    if (decision.action >= ACTION_REJECT && verdict_wants_resend(out))
+        correct(j, set, &decision, file, out);
     set_codes(decision.rule, out);
     return true;
 }

@@ -24,7 +24,12 @@
  * (removing an element could leave an empty MsgBody, which the protocol does not define); any other piece of text, and
  * CloudCustomData, becomes the replacement only if a counted hit of a replace rule stands in it. What cannot be carried
  * out, such as text inside a relay or JSON that would stop being JSON, becomes reject. A mask rule that holds without
- * any hit (a `not`) changes nothing: the verdict is mask, without rewrites. */
+ * any hit (a `not`) changes nothing: the verdict is mask, without rewrites.
+ *
+ * Corrected text, of a rejection or discard whose follow-ups hold `resend`: the replacement of what decides, if it has
+ * one, made as above with the hits of that rule; beside it, and without one, the counted hits of all rules that apply
+ * and are stronger than flag are masked. There is none when nothing changes, when it cannot be made, or when there was
+ * more in the message than could be looked at and no replacement covers it. */
 #ifndef CHATSLUICE_RULES_JUDGE_H
 #define CHATSLUICE_RULES_JUDGE_H
 

@@ -1,4 +1,4 @@
-/* rewrite.h - the new texts of a message whose verdict is mask or replace; judge.h says what they are.
+/* rewrite.h - the new texts of a message that is masked, replaced or corrected; judge.h says what they are.
  *
  * Life: rewriter_begin -> rewriter_mask / rewriter_replace for each counted range -> rewriter_finish. One thread; the
  * memory is kept for the next message. */

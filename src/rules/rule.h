@@ -29,13 +29,15 @@
  *       match: ...                     # a condition, see below
  *       action: mask                   # allow | flag | mask | replace | reject | discard
  *       score: { spam: 3 }             # in place of action: points for a scorecard, may be negative
- *       mask: "*"                      # the character that stands for each masked one
- *       replace: "..."                 # replace: the whole text becomes this
+ *       mask: "*"                      # the character that stands for each masked one; also with resend, see then
+ *       replace: "..."                 # replace: the whole text becomes this; also with resend
  *       reject_code: 10121             # 1 (default) or 10100..10200; also of a mask or replacement that cannot be made
  *       reject_text: "..."             # what the sender reads, with a code of 10100 and more
- *       then: []                       # follow-ups for the outbox: resend, recall, mute 10m
+ *       then: []                       # follow-ups for the outbox: resend, recall, mute 10m. resend beside reject or
+ *                                      # discard sends the corrected text: replace, or the message with all hits masked
  *       note: "..."
- *       examples: [ { text: "..", verdict: mask, becomes: ".." } ]   # run before a revision is published
+ *       examples: [ { text: "..", verdict: mask, becomes: ".." } ]   # run before a revision is published; becomes of
+ *                                      # reject and discard: the corrected text
  *
  *     - scorecard: spam                # shares the names of rules
  *       at: { flag: 3, mask: 5, reject: 8, discard: 12 }   # a stronger action needs more points

@@ -36,6 +36,14 @@ const char *decided_by_name(enum decided_by d)
     return "default";
 }
 
+bool verdict_wants_resend(const struct verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->follow_up_count; i++)
+        if (strcmp(verdict->follow_ups[i], "resend") == 0)
+            return true;
+    return false;
+}
+
 static const char *field_name(enum judged_field f)
 {
     return f == FIELD_TEXT ? "text" : "cloud_custom_data";

@@ -48,14 +48,18 @@ struct verdict {
     const struct hit *hits; /* all of them, by field, start, rule */
     size_t hit_count;
     bool hits_cut; /* more than JUDGE_MAX_HITS */
-    /* mask and replace */
-    struct span becomes; /* message.text as it is to be shown; data NULL unless the action rewrites */
+    /* mask and replace: what the message is to become. Reject and discard with the follow-up `resend`: what is to be
+     * sent in its place; that has no rewrites, and nothing of it is for the reply. */
+    struct span becomes; /* message.text as it is to be shown; data NULL: none of these, or there is no such text */
     const struct text_rewrite *rewrites;
     size_t rewrite_count;
     const struct span *cloud_custom_data; /* its new value, NULL: leave it */
     const char *const *follow_ups;        /* the deciding rule's `then`, as written */
     size_t follow_up_count;
 };
+
+/* Whether its follow-ups hold `resend`. */
+bool verdict_wants_resend(const struct verdict *verdict);
 
 enum { VERDICT_MAX_MATCHED = 256 }; /* bytes of "matched"; start and end tell the whole range */
 

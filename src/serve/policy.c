@@ -18,6 +18,7 @@ static void policy_free(struct policy *policy)
         secret_free(policy->apps[i].token);
         secret_free(policy->apps[i].previous_token);
     }
+    explicit_bzero(policy->apps, sizeof(policy->apps));
     free(policy);
 }
 
@@ -42,9 +43,15 @@ static struct policy *policy_new(const struct config *config)
     policy->app_count = config->app_count;
     atomic_init(&policy->references, 1);
     for (size_t i = 0; i < config->app_count; i++) {
-        policy->apps[i].sdkappid = config->apps[i].sdkappid;
-        copied = secret_copy(&policy->apps[i].token, config->apps[i].token) && copied;
-        copied = secret_copy(&policy->apps[i].previous_token, config->apps[i].previous_token) && copied;
+        const struct config_app *from = &config->apps[i];
+        struct policy_app *app = &policy->apps[i];
+
+        app->sdkappid = from->sdkappid;
+        copied = secret_copy(&app->token, from->token) && copied;
+        copied = secret_copy(&app->previous_token, from->previous_token) && copied;
+        app->has_marker_key = from->secret_key != NULL;
+        if (app->has_marker_key)
+            marker_key(app->marker_key, from->secret_key);
     }
     if (!copied) {
         policy_free(policy);
@@ -96,12 +103,8 @@ struct policy *policy_slot_get(struct policy_slot *slot)
     return policy;
 }
 
-static const struct config_app *find_app(const struct policy *policy, struct span number)
+static const struct policy_app *find_app(const struct policy *policy, uint64_t sdkappid)
 {
-    unsigned long long sdkappid;
-
-    if (!span_to_u64(number, &sdkappid))
-        return NULL;
     for (size_t i = 0; i < policy->app_count; i++) {
         if (policy->apps[i].sdkappid == sdkappid)
             return &policy->apps[i];
@@ -109,17 +112,25 @@ static const struct config_app *find_app(const struct policy *policy, struct spa
     return NULL;
 }
 
+const uint8_t *policy_marker_key(const struct policy *policy, uint64_t sdkappid)
+{
+    const struct policy_app *app = find_app(policy, sdkappid);
+
+    return app && app->has_marker_key ? app->marker_key : NULL;
+}
+
 enum admission policy_admit(const struct policy *policy, const struct query *query, int64_t now_s, uint64_t *sdkappid,
                             const char **why)
 {
-    const struct config_app *app;
+    const struct policy_app *app;
     enum signature_result result;
+    unsigned long long number;
 
     if (query->count[QUERY_SDKAPPID] != 1) {
         *why = "exactly one SdkAppid is required in the URL";
         return NO_SUCH_APP;
     }
-    app = find_app(policy, query->value[QUERY_SDKAPPID]);
+    app = span_to_u64(query->value[QUERY_SDKAPPID], &number) ? find_app(policy, number) : NULL;
     if (!app) {
         *why = "SdkAppid is not one of this service's applications";
         return NO_SUCH_APP;

@@ -1,10 +1,12 @@
 /* policy.h - private to webhook.c: what of the configuration a webhook request needs, as one immutable, counted value.
- * A reload puts another one in the slot; a request keeps the one it began with. The last release wipes the tokens. */
+ * A reload puts another one in the slot; a request keeps the one it began with. The last release wipes the tokens and
+ * keys. */
 #ifndef CHATSLUICE_SERVE_POLICY_H
 #define CHATSLUICE_SERVE_POLICY_H
 
 #include "base/config.h"
 #include "serve/query.h"
+#include "wire/marker.h"
 
 #include <pthread.h>
 
@@ -15,7 +17,12 @@ struct policy {
     _Atomic unsigned references;
     bool authentication;
     size_t app_count;
-    struct config_app apps[CONFIG_MAX_APPS]; /* strings are its own */
+    struct policy_app {
+        uint64_t sdkappid;
+        char *token, *previous_token; /* its own; NULL: none */
+        bool has_marker_key;
+        uint8_t marker_key[MARKER_KEY];
+    } apps[CONFIG_MAX_APPS];
 };
 
 struct policy_slot {
@@ -34,5 +41,8 @@ void policy_unref(struct policy *policy);
 enum admission { ADMITTED, NO_SUCH_APP, NOT_SIGNED };
 enum admission policy_admit(const struct policy *policy, const struct query *query, int64_t now_s, uint64_t *sdkappid,
                             const char **why);
+
+/* The key of an application's markers; NULL: it has no secret key, so nothing is sent for it. */
+const uint8_t *policy_marker_key(const struct policy *policy, uint64_t sdkappid);
 
 #endif

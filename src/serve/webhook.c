@@ -1,5 +1,6 @@
 /* One request: admit (method, path, application, signature), read the body, parse, judge, write the reply into its
- * buffer, record the event, and only when the record is on disk let the reply go.
+ * buffer, record the event, and only when the record is on disk let the reply go. A corrected message that we sent
+ * ourselves is let through in place of being judged (correction.h).
  *
  * What may go wrong after admission, and what the platform is told:
  *
@@ -17,6 +18,7 @@
 #include "base/json_write.h"
 #include "base/metrics.h"
 #include "rules/judge.h"
+#include "serve/correction.h"
 #include "serve/policy.h"
 #include "serve/query.h"
 #include "store/event_record.h"
@@ -38,7 +40,8 @@ struct webhook {
     struct history *history; /* borrowed */
     char *path;
     struct policy_slot policy;
-    int64_t drain_ms; /* longer than any request takes */
+    struct marker_memory *used; /* markers */
+    int64_t drain_ms;           /* longer than any request takes */
 };
 
 /* What one server thread keeps between requests. */
@@ -47,7 +50,7 @@ struct webhook_thread {
     struct judge *judge;
     struct history_facts facts;
     struct query query;
-    struct buf body, record, hits, follow_ups;
+    struct buf body, record, hits, follow_ups, own_data;
 };
 
 /* One request on its way. */
@@ -153,6 +156,14 @@ static void record_evidence(struct exchange *x, const struct verdict *verdict, c
     }
 }
 
+/* The corrected text: delivered in place of the message, or to be sent again. */
+static void record_corrected(struct exchange *x, const struct verdict *verdict)
+{
+    x->record.becomes = verdict->becomes;
+    if (verdict->cloud_custom_data)
+        x->record.becomes_custom_data = *verdict->cloud_custom_data;
+}
+
 static void rewrite(struct exchange *x, const struct verdict *verdict, const struct message *message)
 {
     struct err err;
@@ -160,7 +171,7 @@ static void rewrite(struct exchange *x, const struct verdict *verdict, const str
     buf_reset(x->reply->body);
     if (reply_rewrite(x->reply->body, buf_span(&x->thread->body), message, verdict->rewrites, verdict->rewrite_count,
                       verdict->cloud_custom_data, &err) == 0) {
-        x->record.becomes = verdict->becomes;
+        record_corrected(x, verdict);
         return;
     }
     log_warn("message rejected because it could not be rewritten", log_str("reason", err.text),
@@ -250,6 +261,23 @@ static void count(const struct exchange *x)
     }
 }
 
+/* Our own corrected message: let through unread. The sender did not say it, so it does not count as theirs either. */
+static void let_through(struct exchange *x, const struct correction *correction, const struct message *message,
+                        const struct ruleset *set)
+{
+    struct err err;
+
+    x->record.revision = set ? ruleset_revision(set) : 0;
+    decide(x, ACTION_ALLOW, DECIDED_CORRECTION, REPLY_ALLOW, SPAN(""));
+    if (message->command != COMMAND_BEFORE)
+        return;
+    buf_reset(x->reply->body);
+    if (correction_reply(x->reply->body, correction, buf_span(&x->thread->body), message, &err) == 0)
+        return;
+    log_warn("correction let through with its marker", log_str("reason", err.text));
+    decide(x, ACTION_ALLOW, DECIDED_CORRECTION, REPLY_ALLOW, SPAN(""));
+}
+
 /* What rules may ask beside the message. A Before message is counted here, an After one was. */
 static struct circumstances circumstances_of(struct exchange *x, const struct ruleset *set,
                                              const struct message *message, int64_t now_ms)
@@ -265,13 +293,44 @@ static struct circumstances circumstances_of(struct exchange *x, const struct ru
     };
 }
 
+static void judge_and_answer(struct exchange *x, struct ruleset *set, const struct message *message,
+                             bool has_follow_ups)
+{
+    int64_t now_ms = clock_mono_us() / 1000;
+    struct circumstances circumstances = circumstances_of(x, set, message, now_ms);
+    struct verdict verdict;
+
+    judge_message(x->thread->judge, set, message, &circumstances, &verdict);
+    if (!has_follow_ups)
+        verdict.follow_up_count = 0;
+    record_evidence(x, &verdict, message);
+    if (message->command == COMMAND_BEFORE)
+        answer_before(x, &verdict, message);
+    else /* judged for the record only: the platform ignores what an After reply says (`protocol.md` section 4) */
+        decide(x, verdict.action, verdict.decided_by, REPLY_ALLOW, SPAN(""));
+    if ((message->command != COMMAND_BEFORE || x->record.action >= ACTION_REJECT) && verdict_wants_resend(&verdict))
+        record_corrected(x, &verdict);
+    history_verdict(x->webhook->history, set, message, x->record.sdkappid, now_ms, x->record.action);
+}
+
+static void find_correction(struct exchange *x, const struct message *message, struct correction *correction)
+{
+    const struct origin origin = {
+        .key = policy_marker_key(x->policy, x->record.sdkappid),
+        .platform = x->thread->query.value[QUERY_PLATFORM],
+        .wall_s = x->record.received_us / 1000000,
+        .mono_s = x->request->started_us / 1000000,
+    };
+
+    correction_find(correction, message, &origin, x->webhook->used, &x->thread->own_data);
+    correction_record(&x->record, correction);
+}
+
 static void answer_message(struct exchange *x, const struct message *message)
 {
     struct span url_command = x->thread->query.value[QUERY_COMMAND];
     struct ruleset *set = ruleset_slot_get(x->webhook->slot);
-    int64_t now_ms = clock_mono_us() / 1000;
-    struct circumstances circumstances;
-    struct verdict verdict;
+    struct correction correction;
 
     x->record.command = message->command;
     x->record.parsed = true; /* so that the loader need not parse again */
@@ -282,14 +341,11 @@ static void answer_message(struct exchange *x, const struct message *message)
                  log_span("url", query_text(&x->thread->query, QUERY_COMMAND, MAX_WORD)),
                  log_str("dispatched", command_name(message->command)));
     }
-    circumstances = circumstances_of(x, set, message, now_ms);
-    judge_message(x->thread->judge, set, message, &circumstances, &verdict);
-    record_evidence(x, &verdict, message);
-    if (message->command == COMMAND_BEFORE)
-        answer_before(x, &verdict, message);
-    else /* judged for the record only: the platform ignores what an After reply says (`protocol.md` section 4) */
-        decide(x, verdict.action, verdict.decided_by, REPLY_ALLOW, SPAN(""));
-    history_verdict(x->webhook->history, set, message, x->record.sdkappid, now_ms, x->record.action);
+    find_correction(x, message, &correction);
+    if (correction.use == MARKER_ACCEPTED)
+        let_through(x, &correction, message, set);
+    else
+        judge_and_answer(x, set, message, !correction_is_ours(&correction));
     record(x, message->command == COMMAND_BEFORE);
     ruleset_unref(set); /* the record's names are borrowed from it */
 }
@@ -335,6 +391,8 @@ static void thread_trim(struct webhook_thread *t)
         buf_release(&t->body);
     if (t->record.cap > THREAD_KEEPS)
         buf_release(&t->record);
+    if (t->own_data.cap > THREAD_KEEPS)
+        buf_release(&t->own_data);
 }
 
 static void webhook_handle(const struct http_request *request, struct http_reply *reply, void *arg)
@@ -371,6 +429,7 @@ static void webhook_thread_free(void *thread)
     buf_release(&t->record);
     buf_release(&t->hits);
     buf_release(&t->follow_ups);
+    buf_release(&t->own_data);
     free(t);
 }
 
@@ -421,6 +480,7 @@ static void webhook_connection(int change, void *arg)
 static void webhook_free(struct webhook *webhook)
 {
     policy_slot_release(&webhook->policy);
+    marker_memory_free(webhook->used);
     free(webhook->path);
     free(webhook);
 }
@@ -438,10 +498,11 @@ int webhook_start(struct webhook **out, const struct config *config, struct spoo
     webhook->history = history;
     webhook->path = strdup(config->webhook.path);
     webhook->drain_ms = config->webhook.body_timeout_ms + config->webhook.deadline_ms + DRAIN_MARGIN_MS;
+    webhook->used = marker_memory_new();
     policy_slot_init(&webhook->policy);
 
-    r = webhook->path ? policy_slot_put(&webhook->policy, config, err)
-                      : err_set(err, ERR_FAILED, "could not start the webhook server: no memory");
+    r = webhook->path && webhook->used ? policy_slot_put(&webhook->policy, config, err)
+                                       : err_set(err, ERR_FAILED, "could not start the webhook server: no memory");
     if (r == 0) {
         const struct http_server_options options = {
             .listen = config->webhook.listen,

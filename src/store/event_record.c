@@ -1,6 +1,6 @@
-/* The record, version 1, all integers little-endian:
+/* The record, version 2, all integers little-endian:
  *
- *      0  u8   version = 1
+ *      0  u8   version = 2
  *      1  u8   command (enum command)
  *      2  u8   action (enum action)
  *      3  u8   decided_by (enum decided_by)
@@ -9,9 +9,13 @@
  *     20  u64  revision
  *     28  i32  error_code
  *     32  u32  judge_us
- *     36  u32  length of each of the nine texts in the order of texts[] below; 0xFFFFFFFF: absent
- *     72       the texts, one after another
+ *     36  u8   marker (enum marker_use)
+ *     37  u32  length of each of the eleven texts in the order of texts[] below; 0xFFFFFFFF: absent
+ *     81       the texts, one after another
  *              the parsed message, or nothing; the record ends with it
+ *
+ * Version 1, which an upgrade may find in the spool, has no marker, and only the first nine texts: their lengths stand
+ * at 36 and they begin at 72.
  *
  * The parsed message:
  *
@@ -29,10 +33,13 @@
 #include <stddef.h>
 
 enum {
-    VERSION = 1,
-    FIXED = 36,
-    TEXTS = 9,
+    VERSION = 2,
+    MARKER = 36,
+    FIXED = 37,
+    TEXTS = 11,
     HEAD = FIXED + 4 * TEXTS,
+    FIXED_1 = 36, /* of version 1 */
+    TEXTS_1 = 9,
     NUMBERS = 4,
     OPTIONAL_TEXTS = 7,
     MESSAGE_NUMBERS = 5,
@@ -43,11 +50,12 @@ enum {
 static const uint32_t absent = UINT32_MAX, null = UINT32_MAX - 1;
 
 static const size_t texts[TEXTS] = {
-    offsetof(struct event_record, client_ip),  offsetof(struct event_record, platform),
-    offsetof(struct event_record, request_id), offsetof(struct event_record, fault),
-    offsetof(struct event_record, rule),       offsetof(struct event_record, hits_json),
-    offsetof(struct event_record, becomes),    offsetof(struct event_record, follow_ups_json),
-    offsetof(struct event_record, body),
+    offsetof(struct event_record, client_ip),     offsetof(struct event_record, platform),
+    offsetof(struct event_record, request_id),    offsetof(struct event_record, fault),
+    offsetof(struct event_record, rule),          offsetof(struct event_record, hits_json),
+    offsetof(struct event_record, becomes),       offsetof(struct event_record, follow_ups_json),
+    offsetof(struct event_record, body),          offsetof(struct event_record, becomes_custom_data),
+    offsetof(struct event_record, correction_id),
 };
 
 static const size_t numbers[NUMBERS] = {
@@ -130,6 +138,7 @@ void event_record_encode(struct buf *out, const struct event_record *record)
     put(head + 20, record->revision, 8);
     put(head + 28, (uint32_t)record->error_code, 4);
     put(head + 32, record->judge_us, 4);
+    head[MARKER] = (unsigned char)record->marker;
     for (size_t i = 0; i < TEXTS; i++) {
         memcpy(&text[i], (const char *)record + texts[i], sizeof(text[i]));
         put(head + FIXED + 4 * i, text[i].data ? (uint32_t)text[i].len : absent, 4);
@@ -190,11 +199,13 @@ int event_record_decode(struct span bytes, struct event_record *out, struct err 
     const unsigned char *head = (const unsigned char *)bytes.data;
     struct event_record record = {0};
     struct span rest;
+    bool first = bytes.len > 0 && head[0] == 1; /* version */
+    size_t fixed = first ? FIXED_1 : FIXED, text_count = first ? TEXTS_1 : TEXTS, head_len = fixed + 4 * text_count;
 
-    if (bytes.len < HEAD)
+    if (bytes.len > 0 && !first && head[0] != VERSION)
+        return err_set(err, ERR_INVALID, "event record: version %u is not known, only 1 and %d", head[0], VERSION);
+    if (bytes.len < head_len)
         return err_set(err, ERR_INVALID, "event record: %zu bytes are too few", bytes.len);
-    if (head[0] != VERSION)
-        return err_set(err, ERR_INVALID, "event record: version %u is not known, only %u", head[0], VERSION);
     if (head[1] > COMMAND_OTHER || head[2] >= ACTION_COUNT || head[3] > DECIDED_CORRECTION)
         return err_set(err, ERR_INVALID, "event record: command %u, action %u, decided by %u: not known", head[1],
                        head[2], head[3]);
@@ -206,9 +217,12 @@ int event_record_decode(struct span bytes, struct event_record *out, struct err 
     record.revision = get(head + 20, 8);
     record.error_code = (int)(int32_t)(uint32_t)get(head + 28, 4);
     record.judge_us = (uint32_t)get(head + 32, 4);
-    rest = (struct span){bytes.data + HEAD, bytes.len - HEAD};
-    for (size_t i = 0; i < TEXTS; i++) {
-        uint32_t len = (uint32_t)get(head + FIXED + 4 * i, 4);
+    if (!first && head[MARKER] >= MARKER_USES)
+        return err_set(err, ERR_INVALID, "event record: marker %u is not known", head[MARKER]);
+    record.marker = first ? MARKER_ABSENT : (enum marker_use)head[MARKER];
+    rest = (struct span){bytes.data + head_len, bytes.len - head_len};
+    for (size_t i = 0; i < text_count; i++) {
+        uint32_t len = (uint32_t)get(head + fixed + 4 * i, 4);
         struct span text = {NULL, 0};
 
         if (len != absent && !take(&rest, len, &text))

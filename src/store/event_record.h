@@ -30,7 +30,8 @@ struct event_record {
     struct span becomes;   /* rewritten text, also of a message that is to be resent; data NULL: there is none */
     struct span becomes_custom_data; /* the same of CloudCustomData */
     struct span follow_ups_json;     /* data NULL when there are none */
-    struct span correction_id;       /* of a true marker: the outbox row; data NULL: none */
+    struct span correction_id; /* the outbox row this message carries out, by a true marker that did not come from a
+                                  client; data NULL: none */
     enum marker_use marker;
     struct span body; /* as received, byte for byte */
     /* What callback_parse() made of body; parsed may be false, then the loader parses. Kept for COMMAND_BEFORE and

@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 
+enum { UUID_TEXT = 36 }; /* characters */
+
 struct event_encoder {
     uint8_t spool_id[UUID_BYTES];
     struct callback_parser *parser;
@@ -31,8 +33,12 @@ static int hex_digit(char c)
     return -1;
 }
 
-static bool uuid_parse(const char *text, uint8_t out[UUID_BYTES])
+static bool uuid_parse(struct span uuid, uint8_t out[UUID_BYTES])
 {
+    const char *text = uuid.data;
+
+    if (uuid.len != UUID_TEXT)
+        return false;
     for (size_t i = 0; i < UUID_BYTES; i++) {
         int high, low;
 
@@ -40,13 +46,13 @@ static bool uuid_parse(const char *text, uint8_t out[UUID_BYTES])
             if (*text++ != '-')
                 return false;
         high = hex_digit(text[0]);
-        low = high < 0 ? -1 : hex_digit(text[1]);
-        if (low < 0)
+        low = hex_digit(text[1]);
+        if (high < 0 || low < 0)
             return false;
         out[i] = (uint8_t)(high << 4 | low);
         text += 2;
     }
-    return *text == '\0';
+    return true;
 }
 
 int event_encoder_new(struct event_encoder **out, const char *spool_id, struct err *err)
@@ -57,7 +63,7 @@ int event_encoder_new(struct event_encoder **out, const char *spool_id, struct e
         event_encoder_free(e);
         return err_set(err, ERR_FAILED, "could not make an event encoder: no memory");
     }
-    if (!uuid_parse(spool_id, e->spool_id)) {
+    if (!uuid_parse(span_of(spool_id), e->spool_id)) {
         event_encoder_free(e);
         return err_set(err, ERR_INVALID, "spool id \"%s\" is no UUID", spool_id);
     }
@@ -250,6 +256,19 @@ static void add_verdict(struct buf *out, const struct event_record *record)
     copy_jsonb(out, record->follow_ups_json);
 }
 
+/* What the message has to do with corrections: which one it is, by its marker, and what it was corrected to. */
+static void add_correction(struct buf *out, const struct event_record *record)
+{
+    uint8_t id[UUID_BYTES];
+
+    if (uuid_parse(record->correction_id, id))
+        copy_uuid(out, id);
+    else
+        copy_null(out);
+    copy_text(out, span_of(marker_use_name(record->marker)));
+    copy_text(out, record->becomes_custom_data);
+}
+
 /* Gives what is in the body: as the record brings it, or parsed now. */
 static int read_body(struct event_encoder *e, struct event_record *record, struct message *m, struct err *fault)
 {
@@ -304,6 +323,7 @@ int event_encode(struct event_encoder *e, struct buf *out, const struct spool_re
     else
         copy_null(out);
     copy_bool(out, m.duplicate_keys);
+    add_correction(out, &record);
     copy_bytea(out, record.body);
     if (buf_failed(out))
         return err_set(err, ERR_FULL, "could not encode an event: no memory");

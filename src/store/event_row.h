@@ -13,9 +13,10 @@
     "event_time, received_at, sdkappid, spool_seq, event_id, spool_id, group_id, command, command_word, group_type, "  \
     "topic_id, from_account, operator_account, msg_id, random, msg_seq, msg_time, client_ip, platform, request_id, "   \
     "text, cloud_custom_data, cloud_custom_data_json, verdict, decided_by, rule, error_code, hits, rewritten, "        \
-    "rule_revision, judge_us, follow_ups, fault, exception_code, exception_info, recalled_seqs, duplicate_keys, raw"
+    "rule_revision, judge_us, follow_ups, fault, exception_code, exception_info, recalled_seqs, duplicate_keys, "      \
+    "correction_id, marker, rewritten_custom_data, raw"
 
-enum { EVENT_COLUMN_COUNT = 38 };
+enum { EVENT_COLUMN_COUNT = 41 };
 
 struct event_encoder;
 

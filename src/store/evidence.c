@@ -32,6 +32,8 @@ enum {
     COLUMN_ERROR_CODE,
     COLUMN_RAW,
     COLUMN_MEASURED,
+    COLUMN_CORRECTION_ID,
+    COLUMN_MARKER,
 };
 
 #define EVENT_COLUMNS_READ                                                                                             \
@@ -39,7 +41,7 @@ enum {
     " group_type, from_account, platform, text, verdict, decided_by, rule, hits::text, rewritten, follow_ups::text,"   \
     " fault, sdkappid, rule_revision, judge_us, msg_seq, error_code, encode(raw, 'hex'),"                              \
     " (SELECT string_agg(h->>'term', E'\\n') FROM jsonb_array_elements(hits) AS h"                                     \
-    "  WHERE h->>'list' IS NULL AND h->>'start' = '0' AND h->>'end' = '0')"
+    "  WHERE h->>'list' IS NULL AND h->>'start' = '0' AND h->>'end' = '0'), correction_id, marker"
 
 /* The primary key begins with the room: naming it spares looking through all of them. */
 static const char by_id[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event"
@@ -103,6 +105,8 @@ static int take_row(struct evidence *e, struct err *err)
     e->msg_seq = number_of(rows, COLUMN_MSG_SEQ);
     e->error_code = span_to_u64(code, &error_code) ? (long long)error_code : 0;
     e->measured = text_of(rows, COLUMN_MEASURED);
+    e->correction_id = text_of(rows, COLUMN_CORRECTION_ID);
+    e->marker = text_of(rows, COLUMN_MARKER);
     add_bytes(&e->raw, db_value(rows, 0, COLUMN_RAW));
     return buf_failed(&e->raw) ? err_set(err, ERR_FAILED, "could not read the event: out of memory") : 0;
 }
@@ -141,6 +145,7 @@ static const char earlier_messages[] =
     "SELECT p.text FROM chatsluice.event AS e JOIN chatsluice.event AS p"
     " ON p.group_id = e.group_id AND p.sdkappid = e.sdkappid AND p.from_account = e.from_account"
     " AND p.spool_id = e.spool_id AND p.command = 'before' AND p.verdict NOT IN ('reject', 'discard') AND p.text <> ''"
+    " AND p.decided_by IS DISTINCT FROM 'correction'" /* ours, not the sender's */
     " AND p.event_time BETWEEN e.event_time - interval '1 hour' AND e.event_time + interval '1 hour'"
     " AND p.received_at >= e.received_at - $3::bigint * interval '1 second'"
     " AND (p.received_at, p.spool_seq) < (e.received_at, e.spool_seq)"

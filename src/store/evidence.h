@@ -9,7 +9,7 @@
 struct evidence {
     struct db_result *rows; /* frees everything */
     struct span event_id, event_time, group_id, command, group_type, from_account, platform, text;
-    struct span verdict, decided_by, rule, hits, rewritten, follow_ups, fault;
+    struct span verdict, decided_by, rule, hits, rewritten, follow_ups, fault, correction_id, marker;
     struct span measured; /* the words of the hits that have no range, a line each: "rate 12 in 10s by sender" */
     unsigned long long sdkappid, revision, judge_us, msg_seq; /* 0: null */
     long long error_code;

@@ -156,6 +156,27 @@ class Why(Stored):
         self.database.execute("UPDATE chatsluice.event SET verdict = 'allow', decided_by = 'default', error_code = 0 "
                               f"WHERE event_id = '{event}'")
 
+    def test_our_own_corrections_are_not_judged_again(self):
+        event = self.event("group_id = 'why-6'")
+        correction = "872cb24b-d851-473a-9a47-3b2cb9c5b3e2"
+        self.database.execute("UPDATE chatsluice.event SET decided_by = 'correction', marker = 'accepted', "
+                              f"correction_id = '{correction}' WHERE event_id = '{event}'")
+        told = self.why(event)
+        self.assertEqual((told["decided_by"], told["marker"], told["correction_id"]),
+                         ("correction", "accepted", correction))
+        self.assertNotIn("again", told)
+        words = self.service.cli_ok("rules", "why", event)
+        self.assertIn(f"a corrected message of our own, correction {correction}", words)
+        self.assertIn("the rules were not asked", words)
+        self.database.execute("UPDATE chatsluice.event SET decided_by = 'default', marker = 'copied', "
+                              f"correction_id = NULL WHERE event_id = '{event}'")
+        self.assertTrue(self.why(event)["same"])
+        self.assertIn("a marker of ours, copied: judged as any other message, but without follow-ups",
+                      self.service.cli_ok("rules", "why", event))
+        self.database.execute(f"UPDATE chatsluice.event SET marker = 'forged' WHERE event_id = '{event}'")
+        self.assertIn("a forged marker", self.service.cli_ok("rules", "why", event))
+        self.database.execute(f"UPDATE chatsluice.event SET marker = NULL WHERE event_id = '{event}'")
+
     def test_what_today_s_rules_say(self):
         self.publish(CHANGED)
         told = self.why("--group", "why-1", "--seq", "77")

@@ -40,21 +40,21 @@ static inline struct ruleset *fuzz_set(const char *yaml)
     return set;
 }
 
-#define ALL_CONDITIONS                                                                                                 \
-    "- rule: long\n  action: flag\n  match: { any: [ { length: { more_than: 40 } }, { lines: { at_least: 3 } } ] }\n"  \
-    "- rule: emoji\n  score: { spam: 3 }\n  match: { share: { of: emoji, percent: 50, least: 3 } }\n"                  \
-    "- rule: caps\n  score: { spam: 3 }\n  match: { share: { of: caps, percent: 60, least: 4 } }\n"                    \
-    "- rule: digits\n  score: { spam: 2 }\n  match: { share: { of: digits, percent: 30 } }\n"                          \
-    "- rule: symbols\n  score: { spam: 2 }\n  match: { share: { of: symbols, percent: 30 } }\n"                        \
-    "- rule: script\n  score: { spam: -1 }\n  match: { share: { of: script, scripts: [Cyrillic], percent: 40 } }\n"    \
-    "- rule: types\n  action: flag\n  match: { not: { types: [image, custom, text] } }\n"                              \
-    "- rule: data\n  score: { spam: 4 }\n"                                                                             \
-    "  match: { json: { in: cloud_custom_data, path: 'a.b[1]', one_of: ['7', 8, true] } }\n"                           \
-    "- rule: glob\n  score: { spam: 4 }\n  match: { json: { in: cloud_custom_data, path: 'a', glob: 'x*y?z*' } }\n"    \
-    "- rule: element\n  score: { spam: 4 }\n  match: { json: { in: custom_element, path: 'a', more_than: 7 } }\n"      \
-    "- rule: again\n  action: reject\n  match: { repeated: { times: 3, within: 60s, by: sender } }\n"                  \
-    "- rule: fast\n  action: discard\n  match: { rate: { times: 5, within: 10s, by: room, tighten: 2 } }\n"            \
-    "- rule: word\n  score: { spam: 2 }\n  match: { all: [ { regex: 'ab+c' }, { not: { regex: 'x\\d' } } ] }\n"        \
+#define ALL_CONDITIONS                                                                                                  \
+    "- rule: long\n  action: flag\n  match: { any: [ { length: { more_than: 40 } }, { lines: { at_least: 3 } } ] }\n"   \
+    "- rule: emoji\n  score: { spam: 3 }\n  match: { share: { of: emoji, percent: 50, least: 3 } }\n"                   \
+    "- rule: caps\n  score: { spam: 3 }\n  match: { share: { of: caps, percent: 60, least: 4 } }\n"                     \
+    "- rule: digits\n  score: { spam: 2 }\n  match: { share: { of: digits, percent: 30 } }\n"                           \
+    "- rule: symbols\n  score: { spam: 2 }\n  match: { share: { of: symbols, percent: 30 } }\n"                         \
+    "- rule: script\n  score: { spam: -1 }\n  match: { share: { of: script, scripts: [Cyrillic], percent: 40 } }\n"     \
+    "- rule: types\n  action: flag\n  match: { not: { types: [image, custom, text] } }\n"                               \
+    "- rule: data\n  score: { spam: 4 }\n"                                                                              \
+    "  match: { json: { in: cloud_custom_data, path: 'a.b[1]', one_of: ['7', 8, true] } }\n"                            \
+    "- rule: glob\n  score: { spam: 4 }\n  match: { json: { in: cloud_custom_data, path: 'a', glob: 'x*y?z*' } }\n"     \
+    "- rule: element\n  score: { spam: 4 }\n  match: { json: { in: custom_element, path: 'a', more_than: 7 } }\n"       \
+    "- rule: again\n  action: reject\n  then: [resend]\n  match: { repeated: { times: 3, within: 60s, by: sender } }\n" \
+    "- rule: fast\n  action: discard\n  match: { rate: { times: 5, within: 10s, by: room, tighten: 2 } }\n"             \
+    "- rule: word\n  score: { spam: 2 }\n  match: { all: [ { regex: 'ab+c' }, { not: { regex: 'x\\d' } } ] }\n"         \
     "- scorecard: spam\n  at: { flag: 2, mask: 4, replace: 7, reject: 9, discard: 12 }\n  replace: '[spam]'\n"
 
 #define STEP_LIST(step)                                                                                                \
@@ -86,7 +86,8 @@ static const char *const fuzz_rules[] = {
     "- rule: none\n  action: mask\n  match: { regex: '[aeiou]{2,}|[\\x{4e00}-\\x{9fff}]+' }\n"
     "- rule: quote\n  action: replace\n  replace: '\"\\'\n  match: { regex: '\"|\\\\\\\\' }\n"
     "- rule: some\n  rollout: 40\n  scope: { groups: ['r*'], except_senders: ['adm*'], exempt_admins: true }\n"
-    "  action: discard\n  match: { regex: 'x\\d+y' }\n"
+    "  action: discard\n  then: [resend]\n  match: { regex: 'x\\d+y' }\n"
+    "- rule: other\n  action: reject\n  replace: '[gone]'\n  then: [resend]\n  match: { regex: 'z\\d+y' }\n"
     "- rule: shy\n  mode: shadow\n  action: reject\n  match: { regex: '.' }\n"
     "- admins: ['boss*']\n"
     "- rule: after\n  when: after\n  action: reject\n  match: { regex: 'q', folding: [case, separators] }\n",

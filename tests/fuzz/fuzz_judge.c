@@ -140,8 +140,11 @@ static void check_rewrite(const struct verdict *v, const struct message *m)
     size_t next = 0;
 
     if (v->action != ACTION_MASK && v->action != ACTION_REPLACE) {
-        MUST(!v->becomes.data && !v->rewrite_count && !v->cloud_custom_data);
-        return;
+        MUST(!v->rewrite_count && (v->becomes.data || !v->cloud_custom_data));
+        if (!v->becomes.data)
+            return;
+        MUST(v->action >= ACTION_REJECT && verdict_wants_resend(v));
+        MUST(v->cloud_custom_data || !span_equal(v->becomes, m->text));
     }
     MUST(is_utf8(v->becomes));
     for (size_t i = 0; i < v->rewrite_count; i++) {

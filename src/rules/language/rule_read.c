@@ -152,8 +152,11 @@ static void rule_examples(struct reader *r, const struct yaml_node *node, void *
             continue;
         if (!yaml_get(item, "text") || !yaml_get(item, "verdict"))
             reader_fault(r, item, "an example needs a text and a verdict");
-        else if (example->has_becomes && example->verdict != ACTION_MASK && example->verdict != ACTION_REPLACE)
-            reader_fault(r, item, "becomes is for the verdicts mask and replace; remove it");
+        else if (example->has_becomes && example->verdict < ACTION_MASK)
+            reader_fault(
+                r, item,
+                "becomes is for the verdicts mask and replace, and with then: [resend] for reject and discard; "
+                "remove it");
         rule->example_count++;
     }
     rule->examples = examples;

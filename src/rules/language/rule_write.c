@@ -24,11 +24,11 @@ static void describe_examples(struct writer *w, const struct rule *rule)
     close_list(w);
 }
 
-/* The keys that rules and scorecards share; masks says whether there is something to mask. */
-static void describe_effect(struct writer *w, bool masks, const char *mask, const char *replace, int reject_code,
+/* The keys that rules and scorecards share. Only where there is something to mask can the mask be another. */
+static void describe_effect(struct writer *w, const char *mask, const char *replace, int reject_code,
                             const char *reject_text, struct texts then, const char *note)
 {
-    if (masks && strcmp(mask, "*") != 0)
+    if (strcmp(mask, "*") != 0)
         write_member(w, "mask", span_of(mask));
     if (replace)
         write_member(w, "replace", span_of(replace));
@@ -70,8 +70,7 @@ static void describe_rule(struct writer *w, const struct rule *rule)
     } else {
         write_member(w, "action", span_of(action_name(rule->action)));
     }
-    describe_effect(w, rule->action == ACTION_MASK, rule->mask, rule->replace, rule->reject_code, rule->reject_text,
-                    rule->then, rule->note);
+    describe_effect(w, rule->mask, rule->replace, rule->reject_code, rule->reject_text, rule->then, rule->note);
     describe_examples(w, rule);
 }
 
@@ -86,8 +85,7 @@ static void describe_scorecard(struct writer *w, const struct scorecard *card)
         if (card->thresholds[a].given)
             write_number(&at, action_name((enum action)a), card->thresholds[a].points);
     close_map(&at);
-    describe_effect(w, card->thresholds[ACTION_MASK].given, card->mask, card->replace, card->reject_code,
-                    card->reject_text, card->then, card->note);
+    describe_effect(w, card->mask, card->replace, card->reject_code, card->reject_text, card->then, card->note);
 }
 
 /* Lists and tables -------------------------------------------------------------------------------- */

@@ -84,6 +84,15 @@ void effect_then(struct reader *r, const struct yaml_node *node, struct effect *
     effect->then = read_items(r, node, "a follow-up", read_follow_up);
 }
 
+/* A message that is not delivered may be sent again, corrected: masked or replaced as a delivered one would be. */
+static bool corrects(const struct effect *effect, unsigned actions)
+{
+    for (size_t i = 0; i < effect->then.count && actions & (1u << ACTION_REJECT | 1u << ACTION_DISCARD); i++)
+        if (strcmp(effect->then.items[i], "resend") == 0)
+            return true;
+    return false;
+}
+
 /* A mask or replacement that cannot be carried out becomes a rejection, so those two may say with which code. */
 void effect_check(struct reader *r, const struct yaml_node *entry, const struct effect *effect, unsigned actions,
                   const char *where)
@@ -91,10 +100,10 @@ void effect_check(struct reader *r, const struct yaml_node *entry, const struct 
     const struct yaml_node *key;
 
     key = yaml_get(entry, "mask");
-    if (key && !(actions & 1u << ACTION_MASK))
+    if (key && !(actions & 1u << ACTION_MASK) && !corrects(effect, actions))
         reader_fault(r, key, "mask is for %s mask; remove it", where);
     key = yaml_get(entry, "replace");
-    if (key && !(actions & 1u << ACTION_REPLACE))
+    if (key && !(actions & 1u << ACTION_REPLACE) && !corrects(effect, actions))
         reader_fault(r, key, "replace is for %s replace; remove it", where);
     if (!key && actions & 1u << ACTION_REPLACE)
         reader_fault(r, entry, "%s \"%s\" has no text to replace the message with; add replace: \"...\"", r->kind,

@@ -33,6 +33,14 @@ cat >rules.yaml <<'END'
   examples: [{ text: "my wechat", verdict: mask, becomes: "my ******" }]
 END
 sed 's/"my \*\*\*\*\*\*"/"something else"/' rules.yaml >failing.yaml
+cat >corrected.yaml <<'END'
+- rule: contact
+  match: { regex: wechat }
+  action: reject
+  mask: "#"
+  then: [resend]
+  examples: [{ text: "my wechat", verdict: reject, becomes: "my ######" }]
+END
 printf -- '- rule: x\n  mtch: {}\n' >wrong.yaml
 printf 'webhok: {}\nlog: {level: loud}\n' >wrong-config.yaml
 printf 'apps: [{sdkappid: 7, token: t}]\n' >good.yaml
@@ -110,6 +118,9 @@ expect 0 out '{"verdict":"mask","becomes":"on ******","decided_by":"rule","hits"
     rules try --rules rules.yaml --json
 expect 0 out '{"verdict":"allow","becomes":null,"decided_by":"default","hits":[],"rule":null,"us":' rules try --rules rules.yaml --json
 expect 0 out 'contact, list words: bytes 3-9 "wechat"' rules try --rules rules.yaml
+expect 0 out '{"verdict":"reject","becomes":"on ######","decided_by":"rule"' rules try --rules corrected.yaml --json
+expect 0 out 'reject   on wechat  (code 1)' rules try --rules corrected.yaml
+expect 0 out 'sent again as: on ######' rules try --rules corrected.yaml
 expect 1 err 'failing.yaml:6:' rules try --rules failing.yaml
 expect 1 out '{"error":"body: ' rules try --rules rules.yaml --json --callback
 expect 0 out '   ^^^^^^' rules try --rules rules.yaml

@@ -66,11 +66,22 @@ def good_files():
         fault("README.md shows no rules")
     for i, block in enumerate(rules):
         yield "README.md, block %d" % (i + 1), block
+    for i, block in enumerate(GOOD):
+        yield "good text %d" % (i + 1), block
 
 
 def rule(condition="regex: x", rest="action: flag"):
     return "- rule: a\n  match: { %s }\n  %s\n" % (condition, rest)
 
+
+GOOD = [
+    rule(rest="action: reject\n  replace: y\n  then: resend\n  examples: [{ text: x, verdict: reject, becomes: y }]"),
+    rule(rest="action: discard\n  mask: '#'\n  then: [recall, resend]\n"
+              "  examples: [{ text: x, verdict: discard, becomes: '#' }]"),
+    rule(rest="action: reject\n  mask: '#'\n  replace: y\n  reject_code: 10100\n  then: [resend, mute 10m]"),
+    "- scorecard: s\n  at: { flag: 1, discard: 3 }\n  mask: '#'\n  then: resend\n",
+    "- scorecard: s\n  at: { reject: 3 }\n  replace: x\n  then: [mute 1s, resend]\n",
+]
 
 BAD = [
     "hello\n",
@@ -116,6 +127,12 @@ BAD = [
     rule(rest="action: flag\n  rollout: 25%"),
     rule(rest="action: flag\n  mask: '#'"),
     rule(rest="action: flag\n  replace: x"),
+    rule(rest="action: flag\n  replace: x\n  then: [resend]"),
+    rule(rest="action: reject\n  replace: x"),
+    rule(rest="action: reject\n  mask: x\n  then: [recall]"),
+    rule(rest="action: mask\n  replace: x\n  then: [resend]"),
+    "- scorecard: s\n  at: { reject: 3 }\n  mask: '#'\n  then: recall\n",
+    "- scorecard: s\n  at: { flag: 3 }\n  replace: x\n  then: resend\n",
     rule(rest="action: replace"),
     rule(rest="action: flag\n  reject_code: 1"),
     rule(rest="action: reject\n  reject_code: 2"),

@@ -126,7 +126,28 @@ static const struct fault_case fault_cases[] = {
      "  action: mask\n"
      "  examples: [{text: x}, {text: x, verdict: flag, becomes: y}]\n",
      "r.yaml:4:14: an example needs a text and a verdict (rule \"a\")\n"
-     "r.yaml:4:25: becomes is for the verdicts mask and replace; remove it (rule \"a\")\n"},
+     "r.yaml:4:25: becomes is for the verdicts mask and replace, and with then: [resend] for reject and discard; "
+     "remove it (rule \"a\")\n"},
+    {"- rule: a\n"
+     "  match: {regex: x}\n"
+     "  action: discard\n"
+     "  mask: '#'\n"
+     "  replace: y\n"
+     "  then: [recall]\n"
+     "- rule: b\n" /* is fine */
+     "  match: {regex: x}\n"
+     "  action: reject\n"
+     "  mask: '#'\n"
+     "  replace: y\n"
+     "  then: [recall, resend]\n"
+     "- rule: c\n"
+     "  match: {regex: x}\n"
+     "  action: flag\n"
+     "  mask: '#'\n"
+     "  then: [resend]\n",
+     "r.yaml:4:9: mask is for rules with action: mask; remove it (rule \"a\")\n"
+     "r.yaml:5:12: replace is for rules with action: replace; remove it (rule \"a\")\n"
+     "r.yaml:16:9: mask is for rules with action: mask; remove it (rule \"c\")\n"},
     {"- rule: a\n"
      "  scope: {group: [x]}\n"
      "  match: {regex: x}\n"
@@ -263,6 +284,18 @@ static const struct fault_case fault_cases[] = {
      "r.yaml:3:9: mask is for scorecards with a threshold for mask; remove it (scorecard \"s\")\n"
      "r.yaml:4:12: replace is for scorecards with a threshold for replace; remove it (scorecard \"s\")\n"
      "r.yaml:5:16: reject_code is for scorecards with a threshold for reject, mask or replace; remove it (scorecard \"s\")\n"},
+    {"- scorecard: s\n" /* is fine */
+     "  at: {flag: 3, discard: 4}\n"
+     "  mask: x\n"
+     "  replace: y\n"
+     "  then: resend\n"
+     "- scorecard: t\n"
+     "  at: {flag: 3}\n"
+     "  mask: x\n"
+     "  replace: y\n"
+     "  then: resend\n",
+     "r.yaml:8:9: mask is for scorecards with a threshold for mask; remove it (scorecard \"t\")\n"
+     "r.yaml:9:12: replace is for scorecards with a threshold for replace; remove it (scorecard \"t\")\n"},
     {"- scorecard: s\n"
      "  at: {replace: 3}\n"
      "- rule: s\n"

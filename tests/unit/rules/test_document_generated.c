@@ -290,15 +290,17 @@ static void add_codes(struct buf *out)
         add_member(out, "reject_text", random_text(false, false));
 }
 
-static void add_effect(struct buf *out, bool masks, bool replaces, bool rejects)
+static void add_effect(struct buf *out, bool masks, bool replaces, bool rejects, bool discards)
 {
-    if (masks && roll(2))
+    bool follow_ups = roll(3) == 0, corrects = follow_ups && (rejects || discards);
+
+    if ((masks || corrects) && roll(2))
         add_member(out, "mask", roll(2) ? "#" : "👩🏽");
-    if (replaces)
+    if (replaces || (corrects && roll(2)))
         add_member(out, "replace", random_text(false, true));
     if (masks || replaces || rejects)
         add_codes(out);
-    if (roll(3) == 0)
+    if (follow_ups)
         buf_add_text(out, ",\"then\":[\"resend\",\"mute 10m\",\"recall\"]");
 }
 
@@ -319,7 +321,8 @@ static void add_rule(struct buf *out, size_t number)
         buf_addf(out, ",\"score\":{\"c%u\":%d}", roll(CARDS), roll(2) ? 3 : -3);
     } else {
         add_member(out, "action", action_name(action));
-        add_effect(out, action == ACTION_MASK, action == ACTION_REPLACE, action == ACTION_REJECT);
+        add_effect(out, action == ACTION_MASK, action == ACTION_REPLACE, action == ACTION_REJECT,
+                   action == ACTION_DISCARD);
     }
     if (roll(2))
         add_member(out, "note", random_text(false, true));
@@ -347,7 +350,7 @@ static void add_card(struct buf *out, size_t number)
             json_add_member_u64(out, action_name(a), at);
         }
     buf_add_char(out, '}');
-    add_effect(out, has[ACTION_MASK], has[ACTION_REPLACE], has[ACTION_REJECT]);
+    add_effect(out, has[ACTION_MASK], has[ACTION_REPLACE], has[ACTION_REJECT], has[ACTION_DISCARD]);
     buf_add_char(out, '}');
 }
 

@@ -526,6 +526,139 @@ static void odd_inputs_are_judged(void **state)
     ruleset_unref(set);
 }
 
+#define CORRECTING                                                                                                     \
+    "- rule: ban\n  action: discard\n  replace: '[removed]'\n  then: [mute 1m, resend]\n  match: {regex: bomb}\n"      \
+    "- rule: fine\n  action: allow\n  match: {regex: 'bombast|spamalot'}\n"                                            \
+    "- rule: long\n  action: reject\n  then: resend\n  match: {length: {more_than: 20}}\n"                             \
+    "- rule: note\n  action: flag\n  match: {regex: note}\n"                                                           \
+    "- rule: quiet\n  action: reject\n  then: [recall]\n  match: {regex: quiet}\n"                                     \
+    "- rule: rude\n  action: mask\n  mask: '#'\n  match: {regex: idiot}\n"                                             \
+    "- rule: shadow\n  mode: shadow\n  action: mask\n  match: {regex: grey}\n"                                         \
+    "- rule: spam\n  action: reject\n  mask: _\n  then: [resend]\n  match: {regex: 'spam|\"'}\n"                       \
+    "- rule: swap\n  action: replace\n  replace: swapped\n  match: {regex: swapme}\n"
+
+/* What a resend sends in place of a message that was rejected or discarded. */
+static void corrected_texts(void **state)
+{
+    static const struct verdict_case cases[] = {
+        {"spam", ACTION_REJECT, "spam", "____"},
+        {"idiot, SPAM spam", ACTION_REJECT, "spam", "#####, SPAM ____"},
+        {"note grey spam", ACTION_REJECT, "spam", "note grey ____"}, /* neither flags nor shadows mask */
+        {"spam swapme", ACTION_REJECT, "spam", "____ ******"},       /* a weaker replacement is a mask beside */
+        {"spamalot spam", ACTION_REJECT, "spam", "spamalot ____"},
+        {"a bomb, spam", ACTION_DISCARD, "ban", "[removed]"},
+        {"bombast bomb", ACTION_DISCARD, "ban", "[removed]"},
+        {"quiet", ACTION_REJECT, "quiet", NULL},
+        {"quiet spam", ACTION_REJECT, "quiet", NULL},                  /* which decides, and asks for no resend */
+        {"nothing bad but far too long", ACTION_REJECT, "long", NULL}, /* and nothing to mask */
+        {"nothing but idiot and too long", ACTION_REJECT, "long", "nothing but ##### and too long"},
+        {"swapme", ACTION_REPLACE, "swap", "swapped"},
+    };
+    struct ruleset *set = set_of(CORRECTING);
+    struct verdict v;
+
+    (void)state;
+    check_cases(set, cases, sizeof(cases) / sizeof(*cases));
+    judge_text(judge, set, SPAN("spam"), &v);
+    assert_int_equal(v.rewrite_count, 0); /* nothing for the reply */
+    assert_null(v.rewrites);
+    assert_int_equal(v.error_code, 1);
+    assert_true(verdict_wants_resend(&v));
+    judge_text(judge, set, SPAN("quiet"), &v);
+    assert_false(verdict_wants_resend(&v));
+    ruleset_unref(set);
+}
+
+static void corrected_messages(void **state)
+{
+    static const struct {
+        struct {
+            enum text_source source;
+            const char *text;
+        } pieces[2];
+        const char *custom_data, *becomes, *new_custom_data;
+    } cases[] = {
+        {{{TEXT_TEXT, "a sp"}, {TEXT_TEXT, "am"}}, NULL, "a ____", NULL},
+        {{{TEXT_TEXT, "spam"}}, "{\"a\":1,\"b\":spam}", "____", "{_a_:1,_b_:____}"}, /* no JSON before either */
+        {{{TEXT_TEXT, "hello"}}, "say spam", "hello", "say ____"},
+        {{{TEXT_TEXT, "spam"}}, "{\"a\":1}", NULL, NULL},                     /* would stop being JSON */
+        {{{TEXT_TEXT, "hi"}, {TEXT_RELAY_NESTED, "spam"}}, NULL, NULL, NULL}, /* cannot be written */
+        {{{TEXT_TEXT, "a bomb"}, {TEXT_TEXT, "!"}}, "spam", "[removed]", "____"},
+        {{{TEXT_CUSTOM_DATA, "hi"}}, "bomb", "hi", "[removed]"},
+    };
+    struct ruleset *set = set_of(CORRECTING);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        for (int after = 0; after < 2; after++) {
+            struct test_message t;
+            struct verdict v;
+
+            message_init(&t, after ? COMMAND_AFTER : COMMAND_BEFORE);
+            for (size_t p = 0; p < 2 && cases[i].pieces[p].text; p++)
+                message_add(&t, cases[i].pieces[p].source, cases[i].pieces[p].text);
+            t.message.cloud_custom_data = given(cases[i].custom_data);
+            judge_message(judge, set, &t.message, NULL, &v);
+            assert_true(v.action >= ACTION_REJECT);
+            assert_int_equal(v.decided_by, DECIDED_RULE);
+            assert_int_equal(v.rewrite_count, 0);
+            if (cases[i].becomes)
+                assert_span(v.becomes, cases[i].becomes);
+            else
+                assert_null(v.becomes.data);
+            if (cases[i].new_custom_data)
+                assert_span(*v.cloud_custom_data, cases[i].new_custom_data);
+            else
+                assert_null(v.cloud_custom_data);
+            buf_release(&t.text);
+        }
+    }
+    ruleset_unref(set);
+}
+
+/* What lies behind the last match looked at must not go out unmasked. */
+static void half_a_correction_is_none(void **state)
+{
+    struct ruleset *set = set_of("- list: w\n  boundary: any\n  terms: [a, aa, aaa, aaaa, aaaaa]\n"
+                                 "- rule: masked\n  action: reject\n  then: resend\n  match: {terms: w}\n"
+                                 "- rule: replaced\n  action: discard\n  replace: gone\n  then: resend\n"
+                                 "  match: {length: {more_than: 50000}}\n");
+    struct buf text = BUF_INIT;
+    struct verdict v;
+
+    (void)state;
+    buf_add_char(&text, 'b');
+    for (int i = 0; i < 50000; i++)
+        buf_add_char(&text, 'a');
+    judge_text(judge, set, (struct span){text.data + 1, text.len - 1}, &v);
+    assert_int_equal(v.action, ACTION_REJECT);
+    assert_null(v.becomes.data);
+    judge_text(judge, set, buf_span(&text), &v);
+    assert_int_equal(v.action, ACTION_DISCARD);
+    assert_span(v.becomes, "gone");
+    judge_text(judge, set, SPAN("xa"), &v);
+    assert_span(v.becomes, "x*");
+    buf_release(&text);
+    ruleset_unref(set);
+}
+
+static void a_scorecard_corrects(void **state)
+{
+    static const struct verdict_case cases[] = {
+        {"one", ACTION_MASK, "card", "+++"},
+        {"one two", ACTION_REJECT, "card", "+++ +++"},
+        {"one two idiot", ACTION_REJECT, "card", "+++ +++ *****"},
+    };
+    struct ruleset *set = set_of("- scorecard: card\n  at: {mask: 1, reject: 2}\n  mask: +\n  then: resend\n"
+                                 "- rule: one\n  score: {card: 1}\n  match: {regex: one}\n"
+                                 "- rule: rude\n  action: mask\n  match: {regex: idiot}\n"
+                                 "- rule: two\n  score: {card: 1}\n  match: {regex: two}\n");
+
+    (void)state;
+    check_cases(set, cases, sizeof(cases) / sizeof(*cases));
+    ruleset_unref(set);
+}
+
 /* One judge goes from set to set and back. */
 static void a_judge_changes_sets(void **state)
 {
@@ -565,6 +698,10 @@ int main(void)
         cmocka_unit_test(too_long_a_message_is_rejected),
         cmocka_unit_test(empty_pieces_are_judged),
         cmocka_unit_test(odd_inputs_are_judged),
+        cmocka_unit_test(corrected_texts),
+        cmocka_unit_test(corrected_messages),
+        cmocka_unit_test(half_a_correction_is_none),
+        cmocka_unit_test(a_scorecard_corrects),
         cmocka_unit_test(a_judge_changes_sets),
     };
 

@@ -87,6 +87,7 @@ struct gen_rule {
     enum action action;
     int card, points; /* card < 0: none */
     bool shadow, waits, off;
+    bool resends, replaces; /* the corrected text is a replacement */
     char mask;
     struct gen_node nodes[NODES]; /* the first is the root */
     size_t node_count;
@@ -95,6 +96,7 @@ struct gen_rule {
 struct gen_card {
     char name[8];
     int at[ACTION_COUNT]; /* 0: no threshold */
+    bool resends, replaces;
     char mask;
 };
 
@@ -165,6 +167,8 @@ static void random_set(struct gen_set *s)
         r->waits = roll(12) == 0;
         r->off = roll(16) == 0;
         r->mask = "*#%_"[roll(4)];
+        r->resends = roll(2);
+        r->replaces = roll(3) == 0;
         random_node(r, 2);
     }
     for (size_t i = 0; i < s->card_count; i++) {
@@ -172,12 +176,45 @@ static void random_set(struct gen_set *s)
 
         random_name(s->cards[i].name, RULES + i);
         s->cards[i].mask = "+="[i];
+        s->cards[i].resends = roll(2);
+        s->cards[i].replaces = roll(3) == 0;
         for (enum action a = ACTION_FLAG; a < ACTION_COUNT; a++)
             if (roll(2) || (a == ACTION_DISCARD && !at)) {
                 at += 1 + (int)roll(3);
                 s->cards[i].at[a] = at;
             }
     }
+}
+
+/* What is rejected or discarded is sent again, corrected. */
+static bool rule_corrects(const struct gen_rule *r)
+{
+    return r->card < 0 && r->action >= ACTION_REJECT && r->resends;
+}
+
+static bool card_corrects(const struct gen_card *card)
+{
+    return card->resends && (card->at[ACTION_REJECT] || card->at[ACTION_DISCARD]);
+}
+
+static bool rule_masks(const struct gen_rule *r)
+{
+    return r->card < 0 && (r->action == ACTION_MASK || rule_corrects(r));
+}
+
+static bool card_masks(const struct gen_card *card)
+{
+    return card->at[ACTION_MASK] || card_corrects(card);
+}
+
+static bool rule_replaces(const struct gen_rule *r)
+{
+    return r->card < 0 && (r->action == ACTION_REPLACE || (rule_corrects(r) && r->replaces));
+}
+
+static bool card_replaces(const struct gen_card *card)
+{
+    return card->at[ACTION_REPLACE] || (card_corrects(card) && card->replaces);
 }
 
 /* As a document, in some order --------------------------------------------------------------------- */
@@ -214,10 +251,12 @@ static void write_rule(struct buf *out, const struct gen_set *s, const struct ge
         buf_addf(out, ",\"score\":{\"%s\":%d}", s->cards[r->card].name, r->points);
     else
         buf_addf(out, ",\"action\":\"%s\"", action_name(r->action));
-    if (r->card < 0 && r->action == ACTION_MASK)
+    if (rule_masks(r))
         buf_addf(out, ",\"mask\":\"%c\"", r->mask);
-    if (r->card < 0 && r->action == ACTION_REPLACE)
+    if (rule_replaces(r))
         buf_addf(out, ",\"replace\":\"by %s\"", r->name);
+    if (r->card < 0 && r->resends)
+        buf_add_text(out, ",\"then\":[\"mute 1m\",\"resend\"]");
     if (r->off)
         buf_add_text(out, ",\"mode\":\"off\"");
     else if (r->shadow)
@@ -252,10 +291,12 @@ static void write_card(struct buf *out, const struct gen_card *card)
             comma = ",";
         }
     buf_add_char(out, '}');
-    if (card->at[ACTION_MASK])
+    if (card_masks(card))
         buf_addf(out, ",\"mask\":\"%c\"", card->mask);
-    if (card->at[ACTION_REPLACE])
+    if (card_replaces(card))
         buf_addf(out, ",\"replace\":\"by %s\"", card->name);
+    if (card->resends)
+        buf_add_text(out, ",\"then\":[\"resend\"]");
     buf_add_char(out, '}');
 }
 
@@ -528,17 +569,61 @@ static void read_law(struct naive *n, const struct gen_set *set, const struct ge
 
 /* What the message becomes ------------------------------------------------------------------------- */
 
+/* What decided; NULL, NULL: nothing. */
+static void find_decider(const struct naive *n, const struct gen_rule **rule, const struct gen_card **card)
+{
+    *rule = NULL;
+    *card = NULL;
+    for (size_t r = 0; r < RULES && n->decider; r++)
+        if (n->set->rules[r].name == n->decider)
+            *rule = &n->set->rules[r];
+    for (size_t c = 0; c < n->set->card_count && n->decider; c++)
+        if (n->set->cards[c].name == n->decider)
+            *card = &n->set->cards[c];
+}
+
+static bool corrects(const struct naive *n)
+{
+    const struct gen_rule *rule;
+    const struct gen_card *card;
+
+    find_decider(n, &rule, &card);
+    return n->action >= ACTION_REJECT && (rule ? rule_corrects(rule) : card_corrects(card));
+}
+
+static bool replaces(const struct naive *n)
+{
+    const struct gen_rule *rule;
+    const struct gen_card *card;
+
+    find_decider(n, &rule, &card);
+    return n->action == ACTION_REPLACE || (corrects(n) && (rule ? rule_replaces(rule) : card_replaces(card)));
+}
+
+/* Whether what acts by that name with action `its` does so here as `wanted`: a correction masks the hits of all that is
+ * stronger than flag, and replaces those of what decided. */
+static bool is_wanted(const struct naive *n, const char *name, enum action its, enum action wanted)
+{
+    if (!corrects(n))
+        return its == wanted;
+    return its >= ACTION_MASK && (wanted == ACTION_MASK || strcmp(name, n->decider) == 0);
+}
+
 /* In whose name a hit acts, with what mask and how; NULL when it does nothing. */
 static const char *acts_as(const struct naive *n, const struct naive_hit *hit, enum action action, char *mask)
 {
     const struct gen_rule *r = &n->set->rules[hit->rule];
     const struct gen_card *card = r->card >= 0 ? &n->set->cards[r->card] : NULL;
 
+    const char *name = card ? card->name : r->name;
+
     if (!enforced(r) || !n->holds[hit->rule] || !hit->counted || hit->covered || allows(r) ||
-        (card ? n->reached[r->card] : r->action) != action)
+        !is_wanted(n, name, card ? n->reached[r->card] : r->action, action))
         return NULL;
-    *mask = card ? card->mask : r->mask;
-    return card ? card->name : r->name;
+    *mask = '*';
+    if (card ? card_masks(card) : rule_masks(r))
+        *mask = card ? card->mask : r->mask;
+    return name;
 }
 
 static bool is_hit(const struct naive *n, enum judged_field field, size_t start, size_t end, enum action action,
@@ -595,7 +680,7 @@ static bool rewrite(const struct naive *n, struct buf *text, struct buf *custom)
 {
     const struct message *m = &n->message->t.message;
     const struct span old = m->cloud_custom_data.text;
-    bool replace = n->action == ACTION_REPLACE, shown = false;
+    bool replace = replaces(n), shown = false;
     size_t at = 0;
     char mask;
 
@@ -727,20 +812,29 @@ static void assert_same_text(struct span got, const struct buf *wanted)
     assert_span(got, buf_text(wanted));
 }
 
+static size_t corrected;
+
 static void compare(const struct naive *n, const struct verdict *v)
 {
     const struct message *m = &n->message->t.message;
-    bool rewrites = n->action == ACTION_MASK || n->action == ACTION_REPLACE;
+    bool resent = corrects(n), rewrites = n->action == ACTION_MASK || n->action == ACTION_REPLACE || resent;
     struct buf text = BUF_INIT, custom = BUF_INIT, seen = BUF_INIT;
     bool possible = !rewrites || rewrite(n, &text, &custom);
 
     assert_string_equal(v->rule ? v->rule : "-", n->decider ? n->decider : "-");
     assert_int_equal(v->decided_by, n->decider ? DECIDED_RULE : DECIDED_DEFAULT);
-    assert_int_equal(v->action, possible ? n->action : ACTION_REJECT);
+    assert_int_equal(v->action, possible || resent ? n->action : ACTION_REJECT);
+    if (resent && possible && span_equal(buf_span(&text), m->text) &&
+        span_equal(buf_span(&custom), m->cloud_custom_data.text))
+        possible = false; /* nothing to correct */
+    corrected += resent && possible;
     if (rewrites && possible) {
         assert_same_text(v->becomes, &text);
         apply_rewrites(m, v, &seen);
-        assert_same_text(buf_span(&seen), &text);
+        if (!resent)
+            assert_same_text(buf_span(&seen), &text);
+        else
+            assert_int_equal(v->rewrite_count, 0);
         if (v->cloud_custom_data)
             assert_same_text(*v->cloud_custom_data, &custom);
         else
@@ -846,6 +940,7 @@ static void every_verdict_was_seen_often(void **state)
     for (enum action a = ACTION_ALLOW; a < ACTION_COUNT; a++)
         assert_true(verdicts[a] * 50 > cases);
     assert_true(impossible * 500 > cases);
+    assert_true(corrected * 50 > cases);
 }
 
 static int print_what_failed(void **state)

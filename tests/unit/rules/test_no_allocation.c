@@ -51,12 +51,13 @@ static void judging_allocates_nothing(void **state)
                "    {json: {in: cloud_custom_data, path: 'say.deep[2]', one_of: [three]}},\n"
                "    {rate: {times: 3, within: 9s, by: room}}, {repeated: {times: 3, within: 9s, by: sender}} ] }\n"
                "  action: flag\n"
+               "- rule: corrected\n  action: reject\n  then: [resend]\n  match: {regex: '1d!0t|idiot'}\n"
                "- list: some\n  terms: [idiot, 笨蛋]\n"
                "- list: all\n  folding: [all]\n  terms: [idiot, 笨蛋, kalosi]\n");
     struct judge *j = judge_new();
     struct history *history = history_new(HISTORY_LEAST_BYTES);
     struct history_facts facts = {0};
-    size_t hits = 0;
+    size_t hits = 0, corrected = 0;
 
     (void)state;
     for (int round = 0; round < 50; round++) {
@@ -85,10 +86,12 @@ static void judging_allocates_nothing(void **state)
                 assert_int_equal(allocations - before, 0);
 #endif
             hits += v.hit_count;
+            corrected += v.action == ACTION_REJECT && v.becomes.data;
             buf_release(&t.text);
         }
     }
     assert_true(hits > 0);
+    assert_true(corrected > 0);
 #if COUNTS
     assert_true(allocations > 0);
 #endif

@@ -21,7 +21,10 @@ static const struct event_record full = {
     .rule = {"phone-numbers", 13},
     .hits_json = {"[{}]", 4},
     .becomes = {"call ***", 8},
+    .becomes_custom_data = {"{\"a\":\"***\"}", 11},
     .follow_ups_json = {"[\"resend\"]", 10},
+    .correction_id = {"872cb24b-d851-473a-9a47-3b2cb9c5b3e2", 36},
+    .marker = MARKER_WRONG,
     .body = {"{\"a\":\"\0\"}", 9},
 };
 
@@ -30,7 +33,7 @@ static const struct event_record bare = {
     .sdkappid = UINT64_MAX,
     .command = COMMAND_OTHER,
     .action = ACTION_DISCARD,
-    .decided_by = DECIDED_OVERLOAD,
+    .decided_by = DECIDED_CORRECTION,
     .error_code = -2147483647,
     .revision = UINT64_MAX,
     .judge_us = UINT32_MAX,
@@ -118,7 +121,10 @@ static void assert_same(const struct event_record *a, const struct event_record 
     assert_text(a->rule, b->rule);
     assert_text(a->hits_json, b->hits_json);
     assert_text(a->becomes, b->becomes);
+    assert_text(a->becomes_custom_data, b->becomes_custom_data);
     assert_text(a->follow_ups_json, b->follow_ups_json);
+    assert_text(a->correction_id, b->correction_id);
+    assert_int_equal(a->marker, b->marker);
     assert_text(a->body, b->body);
     assert_int_equal(a->parsed, b->parsed);
     if (a->parsed)
@@ -141,6 +147,69 @@ static void what_was_encoded_is_decoded(void **state)
         assert_same(&out, cases[i]);
         buf_release(&bytes);
     }
+}
+
+/* A record as the last release wrote it: its spool is loaded after the upgrade. */
+static void version_1_is_decoded(void **state)
+{
+    static const char head[] = "\x01\x01\x02\x00"                 /* version, after, mask, by a rule */
+                               "\x40\x42\x0f\x00\x00\x00\x00\x00" /* received_us 1000000 */
+                               "\x07\x00\x00\x00\x00\x00\x00\x00" /* sdkappid */
+                               "\x2a\x00\x00\x00\x00\x00\x00\x00" /* revision */
+                               "\x00\x00\x00\x00"                 /* error_code */
+                               "\xd2\x04\x00\x00"                 /* judge_us */
+                               "\xff\xff\xff\xff"                 /* client_ip */
+                               "\x03\x00\x00\x00"                 /* platform */
+                               "\xff\xff\xff\xff"                 /* request_id */
+                               "\xff\xff\xff\xff"                 /* fault */
+                               "\x05\x00\x00\x00"                 /* rule */
+                               "\x02\x00\x00\x00"                 /* hits */
+                               "\x03\x00\x00\x00"                 /* becomes */
+                               "\x0a\x00\x00\x00"                 /* follow_ups */
+                               "\x02\x00\x00\x00"                 /* body */
+                               "iOSwords[]***[\"resend\"]{}";
+    struct event_record out;
+    struct buf bytes = BUF_INIT, message = BUF_INIT;
+    struct err err = {0};
+    size_t without_message = sizeof(head) - 1;
+
+    (void)state;
+    buf_add(&bytes, head, without_message);
+    for (int with = 0; with < 2; with++) { /* the parsed message is written as before */
+        assert_int_equal(event_record_decode(buf_span(&bytes), &out, &err), 0);
+        assert_int_equal(out.command, COMMAND_AFTER);
+        assert_int_equal(out.action, ACTION_MASK);
+        assert_int_equal(out.decided_by, DECIDED_RULE);
+        assert_int_equal(out.received_us, 1000000);
+        assert_int_equal(out.sdkappid, 7);
+        assert_int_equal(out.revision, 42);
+        assert_int_equal(out.judge_us, 1234);
+        assert_null(out.client_ip.data);
+        assert_true(span_is(out.platform, "iOS"));
+        assert_true(span_is(out.rule, "words"));
+        assert_true(span_is(out.hits_json, "[]"));
+        assert_true(span_is(out.becomes, "***"));
+        assert_true(span_is(out.follow_ups_json, "[\"resend\"]"));
+        assert_true(span_is(out.body, "{}"));
+        assert_null(out.becomes_custom_data.data);
+        assert_null(out.correction_id.data);
+        assert_int_equal(out.marker, MARKER_ABSENT);
+        assert_int_equal(out.parsed, with);
+        if (with)
+            assert_same_message(&out.message, &with_message.message);
+        else {
+            event_record_encode(&message, &with_message);
+            buf_add(&bytes, message.data + 81 + 2, message.len - 81 - 2);
+        }
+    }
+    for (size_t len = 0; len < bytes.len; len++)
+        if (len != without_message)
+            assert_int_equal(event_record_decode((struct span){bytes.data, len}, &out, &err), ERR_INVALID);
+    bytes.data[0] = 3;
+    assert_int_equal(event_record_decode(buf_span(&bytes), &out, &err), ERR_INVALID);
+    assert_non_null(strstr(err.text, "version 3"));
+    buf_release(&bytes);
+    buf_release(&message);
 }
 
 /* Copies to the heap without a byte to spare, so that the address sanitizer sees any read behind the end. */
@@ -173,7 +242,7 @@ static void every_other_length_is_refused(void **state)
 {
     struct buf bytes = BUF_INIT;
     struct event_record out;
-    size_t without_message = 72 + 2;
+    size_t without_message = 81 + 2;
 
     (void)state;
     event_record_encode(&bytes, &with_message);
@@ -270,9 +339,8 @@ static void a_parsed_record_gives_the_same_row(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_encoded_is_decoded),
-        cmocka_unit_test(every_other_length_is_refused),
-        cmocka_unit_test(every_byte_may_be_wrong),
+        cmocka_unit_test(what_was_encoded_is_decoded),        cmocka_unit_test(version_1_is_decoded),
+        cmocka_unit_test(every_other_length_is_refused),      cmocka_unit_test(every_byte_may_be_wrong),
         cmocka_unit_test(a_parsed_record_gives_the_same_row),
     };
 

@@ -384,6 +384,92 @@ static void an_echo_asks_for_nothing(void **state)
     bench_close(&b);
 }
 
+struct own {
+    enum command command;
+    const char *platform;
+    enum marker_use marker; /* MARKER_ABSENT: no marker */
+    bool follow_ups;
+    const char *seen; /* "" when it is no sighting */
+};
+
+/* Which webhooks are sightings, and that a message with a true marker asks for nothing. */
+static void own_messages_become_sightings(void **state)
+{
+    static const struct own cases[] = {
+        {COMMAND_BEFORE, "RESTAPI", MARKER_ACCEPTED, false, "before marked allow 1"},
+        {COMMAND_BEFORE, "", MARKER_LATE, true, "before marked allow 2"},
+        {COMMAND_BEFORE, "RESTAPI", MARKER_USED, true, "before marked allow 3"},
+        {COMMAND_BEFORE, "iOS", MARKER_COPIED, true, ""},
+        {COMMAND_BEFORE, "RESTAPI", MARKER_ABSENT, false, ""},
+        {COMMAND_AFTER, "RESTAPI", MARKER_ACCEPTED, true, "after marked allow 6"},
+        {COMMAND_AFTER, "restapi", MARKER_ABSENT, false, "after unmarked allow 7"},
+        {COMMAND_AFTER, "Android", MARKER_ABSENT, false, ""},
+        {COMMAND_AFTER, "iOS", MARKER_COPIED, true, ""},
+    };
+    static const char outbox_id[] = "11111111-1111-8111-8111-111111111111";
+    struct bench b;
+    uint64_t last = 0;
+
+    bench_open(&b, *state);
+    b.apps = with_access;
+    b.app_count = 1;
+    run_sql(b.db,
+            "INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, cause, asked_by, "
+            "asked_at, state, reason, expires_at, random, sent_at, attempts) VALUES ('g', "
+            "'11111111-1111-8111-8111-111111111111', 1400000001, 'send_text', 'ann', 'x', 'rule', 'r', now(), "
+            "'waiting', '-', now() + interval '1 hour', 7, now(), 1)");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char body[512];
+        struct event_record record = {
+            .received_us = b.now_us,
+            .sdkappid = 1400000001,
+            .command = cases[i].command,
+            .platform = span_of(cases[i].platform),
+            .rule = SPAN("r"),
+            .becomes = SPAN("other"),
+            .follow_ups_json =
+                cases[i].follow_ups ? SPAN("[\"mute 1m\",\"resend\",\"recall\"]") : (struct span){NULL, 0},
+            .correction_id = cases[i].marker != MARKER_ABSENT ? span_of(outbox_id) : (struct span){NULL, 0},
+            .marker = cases[i].marker,
+        };
+
+        snprintf(body, sizeof(body),
+                 "{\"CallbackCommand\":\"%s\",\"GroupId\":\"g\",\"From_Account\":\"ann\",\"Random\":%zu,\"MsgSeq\":%zu,"
+                 "\"MsgBody\":[{\"MsgType\":\"TIMTextElem\",\"MsgContent\":{\"Text\":\"words\"}}]}",
+                 cases[i].command == COMMAND_AFTER ? "Group.CallbackAfterSendMsg" : "Group.CallbackBeforeSendMsg",
+                 i + 1, i + 1);
+        record.body = span_of(body);
+        last = append_record(&b, &record);
+    }
+    b.loader = start_loader(&b, b.url, "one", 100);
+    wait_for_position(b.loader, last);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char sql[512];
+
+        snprintf(
+            sql, sizeof(sql),
+            "SELECT concat_ws(' ', command, CASE WHEN outbox_id IS NULL THEN 'unmarked' ELSE 'marked' END, verdict, "
+            "random) FROM chatsluice.outbox_sighting WHERE random = %zu AND account = 'ann' AND room_id = 'g'",
+            i + 1);
+        print_message("case %zu\n", i);
+        assert_string_equal(query_text(b.db, sql), cases[i].seen);
+    }
+    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox"), 1);
+    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox_sighting"), 5);
+    /* Of the first Before and the After without a marker only one with the same Random tells of the row. */
+    run_sql(b.db, "DELETE FROM chatsluice.outbox_sighting WHERE command = 'after' AND outbox_id IS NOT NULL");
+    assert_int_equal(query_number(b.db, "SELECT chatsluice.outbox_sweep('20 seconds', false, 3)"), 0);
+    run_sql(b.db, "UPDATE chatsluice.outbox_sighting SET random = 1 WHERE command = 'after'");
+    assert_int_equal(query_number(b.db, "SELECT chatsluice.outbox_sweep('20 seconds', false, 3)"), 1);
+    assert_string_equal(query_text(b.db, "SELECT concat_ws(' ', state, delivered_text) FROM moderation.correction"),
+                        "done words");
+    assert_string_equal(query_text(b.db,
+                                   "SELECT string_agg(part || n, ' ' ORDER BY part) FROM (SELECT part, count(*) n FROM "
+                                   "moderation.corrected_event WHERE room_id = 'g' GROUP BY 1) t"),
+                        "after2 before3");
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +481,7 @@ int main(void)
         cmocka_unit_test(refused_follow_ups_never_stop_the_events),
         cmocka_unit_test(a_parked_event_asks_for_nothing),
         cmocka_unit_test(an_echo_asks_for_nothing),
+        cmocka_unit_test(own_messages_become_sightings),
     };
 
     return cmocka_run_group_tests_name("store/follow_up", tests, postgres_setup, postgres_teardown);

@@ -44,6 +44,9 @@ static void every_column_is_filled(void **state)
         {"follow_ups->>0", "resend"},
         {"fault IS NULL AND exception_code IS NULL AND recalled_seqs IS NULL", "t"},
         {"duplicate_keys", "f"},
+        {"correction_id", "872cb24b-d851-473a-9a47-3b2cb9c5b3e2"},
+        {"marker", "late"},
+        {"rewritten_custom_data", "{\"lvl\":\"*\"}"},
     };
     struct event_record record = {
         .received_us = 1764000000500000,
@@ -59,7 +62,10 @@ static void every_column_is_filled(void **state)
         .rule = SPAN("phone"),
         .hits_json = SPAN("[{\"rule\":\"phone\"}]"),
         .becomes = SPAN("call ***"),
+        .becomes_custom_data = SPAN("{\"lvl\":\"*\"}"),
         .follow_ups_json = SPAN("[\"resend\"]"),
+        .correction_id = SPAN("872cb24b-d851-473a-9a47-3b2cb9c5b3e2"),
+        .marker = MARKER_LATE,
         .body = SPAN(body),
     };
     struct bench b;

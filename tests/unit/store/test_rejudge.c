@@ -76,6 +76,9 @@ static void each_event_is_judged_once_by_both(void **state)
     store_messages(db, "c", 200, 90000, "a pear");
     store_messages(db, "c", 100, 90300, "nothing");
     run_sql(db, "UPDATE chatsluice.event SET raw = '\\x7b' WHERE group_id = 'b' AND spool_seq < 10");
+    /* Corrections of our own were let through unread; no rule had a part in it. */
+    store_messages(db, "ours", 50, 0, "an apple");
+    run_sql(db, "UPDATE chatsluice.event SET decided_by = 'correction', marker = 'accepted' WHERE group_id = 'ours'");
     for (unsigned threads = 1; threads <= 4; threads += 3) {
         struct seen seen = rejudge(db, (struct rejudge_events){0}, threads);
         assert_int_equal(seen.events, 1300);
