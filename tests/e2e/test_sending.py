@@ -8,6 +8,14 @@ from service import Service
 from sim import SECRET, Sim
 
 ROWS = 60
+RULES = """
+- rule: rough
+  when: before
+  action: discard
+  mask: '*'
+  then: [resend]
+  match: {regex: 'darn|\\*\\*\\*\\*'}
+"""
 
 
 class Sending(EndToEnd):
@@ -16,7 +24,7 @@ class Sending(EndToEnd):
         cls.database = Cluster(cls).create_database()
         cls.service = Service(cls, cls.database).start()
         cls.sim = Sim(cls, cls.service)
-        for n in range(6):
+        for n in range(8):
             cls.sim.create_room(f"room-{n}")
 
     def put(self, count, words, room="'room-' || n % 6"):
@@ -46,6 +54,17 @@ class Sending(EndToEnd):
         metrics = self.service.metrics()
         self.assertEqual(metrics['chatsluice_outbox_events_total{event="accepted"}'], ROWS)
         self.assertEqual(metrics['chatsluice_rest_calls_total{result="answered"}'], ROWS)
+
+        # A rule's own correction: discarded, masked, sent again. The rule would discard what it becomes, too: once.
+        self.service.publish(RULES)
+        for n in range(10):
+            self.sim.send("room-7", f"viewer_{n}", f"oh darn {n}", CloudCustomData='{"lvl":3}')
+        wait_for(lambda: len(self.sim.room("room-7")) == 10, "the corrections")
+        self.service.wait_loaded()
+        wait_for(lambda: self.states("oh") == {"done": 10}, "the corrections to be settled")
+        self.assertEqual(sorted(message["MsgBody"][0]["MsgContent"]["Text"] for message in self.sim.room("room-7")),
+                         [f"oh **** {n}" for n in range(10)])
+        self.assertEqual({message["CloudCustomData"] for message in self.sim.room("room-7")}, {'{"lvl":3}'})
 
         # Refused for good: the platform's words are kept.
         self.put(1, "nowhere", room="'no-such-room'")
