@@ -17,7 +17,7 @@ class Demo(EndToEnd):
             done = run(ROOT / "scripts/run", "--demo", "--directory", folder / "run", "--sim", f"127.0.0.1:{free_port()}",
                        environment=environment, timeout=200)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-            self.assertIn("6 of 6 messages fared as they should", done.stdout)
+            self.assertIn("7 of 7 messages fared as they should", done.stdout)
 
     def test_a_message_that_fares_otherwise_is_told(self):
         """The same messages without any rule: what should be stopped gets through."""
@@ -27,7 +27,7 @@ class Demo(EndToEnd):
         done = run(ROOT / "scripts/demo", f"http://127.0.0.1:{simulator.port}", database.url,
                    environment=clean_environment(PATH=os.environ["PATH"]))
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
-        self.assertIn("2 of 6 messages fared as they should", done.stdout)
+        self.assertIn("2 of 7 messages fared as they should", done.stdout)
         self.assertIn("BAD rejected", done.stdout)
 
 
