@@ -225,6 +225,12 @@ static int call_begin(struct sender *s, struct job *job, struct err *err)
                             err);
 }
 
+/* Whether a ready job is not to be sent any more: it goes back. */
+static bool is_given_up(const struct job *job, int64_t now_us)
+{
+    return job->app->gone || now_us > job->send_before_us || breaker_admits(&job->app->breaker, now_us) == 0;
+}
+
 /* A ready job has its permit. Its end, of whatever kind, comes either here or in sender_collect. */
 static void job_begin(struct sender *s, struct job *job, int64_t now_us)
 {
@@ -235,7 +241,7 @@ static void job_begin(struct sender *s, struct job *job, int64_t now_us)
 
     budget->ready--;
     app->ready--;
-    if (app->gone || now_us > job->send_before_us) {
+    if (is_given_up(job, now_us)) {
         job_return(s, job);
         return;
     }
@@ -261,9 +267,8 @@ static void job_begin(struct sender *s, struct job *job, int64_t now_us)
 /* Whether a job can leave the ready list: to be sent, or to be given up. */
 static bool can_begin(const struct sender *s, const struct job *job, int64_t now_us)
 {
-    return now_us > job->send_before_us || (http_calls_under_way(s->calls) < s->options.connections &&
-                                            pacer_free(&job->app->budgets[job->row.command].pacer, now_us) > 0 &&
-                                            breaker_admits(&job->app->breaker, now_us) > 0);
+    return is_given_up(job, now_us) || (http_calls_under_way(s->calls) < s->options.connections &&
+                                        pacer_free(&job->app->budgets[job->row.command].pacer, now_us) > 0);
 }
 
 void sender_begin_ready(struct sender *s)
