@@ -21,6 +21,7 @@ class Live:
         self.service = self.services[0]
         self.sim = Sim(owner, Balancer(owner, self.services) if instances > 1 else self.service, *sim_options)
         for service in self.services:
+            service.environment = environment
             service.config["apps"][0]["rest_api"] = f"http://127.0.0.1:{self.sim.port}"
             service.write_config()
             service.start()
@@ -30,6 +31,30 @@ class Live:
         revision = self.service.metrics()["chatsluice_rule_revision"]
         for service in self.services[1:]:
             wait_for(lambda: service.metrics()["chatsluice_rule_revision"] == revision, "every instance to run the rules")
+
+    def ask_for(self, text, room="room-1", sender="viewer_1"):
+        """A row of the outbox that no webhook asked for; its id."""
+        return self.database.execute(
+            "INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, cause, asked_by, "
+            f"asked_at, state, reason, expires_at, random) VALUES ('{room}', gen_random_uuid(), {SDKAPPID}, 'send_text', "
+            f"'{sender}', '{text}', 'command', 'test', now(), 'queued', 'test', now() + interval '5 minutes', 1) "
+            "RETURNING outbox_id").strip()
+
+    def wait_row(self, outbox_id, *states, seconds=20):
+        """The row once it is in one of these states."""
+        where = f"outbox_id = '{outbox_id}'"
+
+        def look():
+            return next((row for row in self.outbox(where) if row["state"] in states), None)
+        try:
+            return wait_for(look, f"the row to be {' or '.join(states)}", seconds)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}: {self.outbox(where)}") from None
+
+    def faults(self, *specs):
+        """From now on the platform fails like this."""
+        reply = self.sim.request("PUT", "/sim/faults", {"faults": list(specs)})
+        assert reply.status == 200, reply.bytes
 
     def outbox(self, where="true"):
         return self.database.rows(f"SELECT * FROM chatsluice.outbox WHERE {where} ORDER BY created_at, action")

@@ -17,7 +17,7 @@ function(chatsluice_e2e_test story)
 endfunction()
 
 include(e2e/wire_tools.cmake)
-foreach(story conditions journey chatsim sending corrections crash database_away rules_live rules_gate rules_tools operations
+foreach(story conditions journey chatsim sending corrections answers crash database_away rules_live rules_gate rules_tools operations
     cli outbox_commands demo gate_postgres usersig_vendor)
   chatsluice_e2e_test(${story})
 endforeach()
