@@ -315,7 +315,7 @@ def corrections(rounds, _seconds):
                                  "FROM chatsluice.outbox WHERE state = 'done'")[0]
         calls = live.sim.request("GET", "/sim/stats").json["rest"]["send_text_msg"]
         print(f"  backlog: {row['n']} corrections at {float(row['n']) / float(row['s']):.1f}/s, at most "
-              f"{calls['most_in_a_second']} calls in any second")
+              f"{calls['max_in_a_second']} calls in any second")
 
 
 def main():
