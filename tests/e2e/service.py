@@ -12,6 +12,8 @@ from harness import CHATSLUICE, SDKAPPID, TOKEN, Folder, Process, free_port, run
 
 class Service(Process):
     """`chatsluice serve` with a configuration of its own: {section: {key: value}} over what every test needs."""
+    environment = None  # to run in; None: clean_environment()
+
     def __init__(self, owner, database=None, name="serve", spool_directory=None, **sections):
         super().__init__(owner, name, Folder(owner).path)
         self.spool = spool_directory or self.folder / "spool"
@@ -39,7 +41,7 @@ class Service(Process):
 
     def start(self):
         """Starts it and waits until it serves; returns self."""
-        self.spawn(CHATSLUICE, "serve", "--config", self.config_path)
+        self.spawn(CHATSLUICE, "serve", "--config", self.config_path, environment=self.environment)
         serving = self.wait_event("serving")
         self.webhook_port = int(serving["listen"].rsplit(":", 1)[1])
         self.operations_port = int(serving["operations"].rsplit(":", 1)[1])

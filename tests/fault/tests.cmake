@@ -6,3 +6,6 @@ function(chatsluice_fault_test story)
   set_tests_properties(fault.${story} PROPERTIES LABELS fault TIMEOUT 600 PROCESSORS 2 SKIP_RETURN_CODE 77
     ENVIRONMENT "${e2e_environment}")
 endfunction()
+
+chatsluice_fault_test(test_proxy) # what the campaigns do their harm with
+chatsluice_fault_test(kill)
