@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from harness import scaled  # noqa: E402
 
 SIZES = {}
+LONG = set()
 FIGURES = {}
 SEED = time.time_ns() % 2**32
 CHOICES = random.Random(SEED)
@@ -25,6 +26,10 @@ CHOICES = random.Random(SEED)
 
 def size(name):
     return SIZES[name]
+
+
+def is_long():
+    return bool(LONG)
 
 
 def figure(**figures):
@@ -44,6 +49,8 @@ def main(**forms):
     for name, (short, long) in forms.items():
         given = vars(wanted)[name.replace("-", "_")]
         SIZES[name] = given if given is not None else long if wanted.long else scaled(short, 2)
+    if wanted.long:
+        LONG.add(True)
     CHOICES.seed(wanted.seed)
     start = time.monotonic()
     result = unittest.main(argv=[sys.argv[0], *others], exit=False).result

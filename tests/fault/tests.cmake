@@ -9,3 +9,4 @@ endfunction()
 
 chatsluice_fault_test(test_proxy) # what the campaigns do their harm with
 chatsluice_fault_test(kill)
+chatsluice_fault_test(operations)
