@@ -12,7 +12,7 @@ failed, one line for each answer) voids the run. The last line of output is a JS
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from campaign import CHOICES, figure, main, size
+from live_campaign import CHOICES, figure, main, size
 from database import Cluster
 from harness import CHATSLUICE, EndToEnd, scaled, wait_for
 from proxy import TO_CLIENT, TO_SERVER, FaultProxy, Place

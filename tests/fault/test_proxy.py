@@ -4,7 +4,7 @@ import threading
 import time
 import unittest
 
-import campaign  # noqa: F401 (where the harness is found)
+import live_campaign  # noqa: F401 (where the harness is found)
 from harness import EndToEnd, wait_for
 from proxy import TO_CLIENT, TO_SERVER, FaultProxy, Place
 

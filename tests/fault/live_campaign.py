@@ -1,4 +1,4 @@
-"""campaign.py - what campaigns share: how long they are on the command line, their seed, their figures.
+"""live_campaign.py - what campaigns of live programs share: how long they are on the command line, their seed, their figures.
 
 A campaign is a module of tests that reads its sizes from `size("name")`. Without arguments it runs in the short form,
 scaled down in the slow builds. `--long` or `--NAME N` make it longer, `--seed N` repeats a run's choices; other
