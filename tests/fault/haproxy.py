@@ -16,7 +16,7 @@ global
     stats socket {folder}/admin mode 600 level admin
 defaults
     mode http
-    timeout connect 1s
+    timeout connect 500ms
     timeout client 30s
     timeout server 5s
     timeout check 1s

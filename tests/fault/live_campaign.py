@@ -48,7 +48,7 @@ def main(**forms):
     wanted, others = parser.parse_known_args()
     for name, (short, long) in forms.items():
         given = vars(wanted)[name.replace("-", "_")]
-        SIZES[name] = given if given is not None else long if wanted.long else scaled(short, 2)
+        SIZES[name] = given if given is not None else long if wanted.long else scaled(short, min(short, 2))
     if wanted.long:
         LONG.add(True)
     CHOICES.seed(wanted.seed)
