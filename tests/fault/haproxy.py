@@ -58,7 +58,7 @@ class Haproxy(Process):
             admin.sendall(b"show stat\n")
             text = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
         return {row["svname"]: row["status"] for row in csv.DictReader(text.lstrip("# ").splitlines())
-                if row["# pxname" if "# pxname" in row else "pxname"] == "instances"}
+                if row["pxname"] == "instances"}
 
     def wait_up(self, *services):
         wait_for(lambda: all(self.states().get(s.name) == "UP" for s in services), "HAProxy to take the instances for up")

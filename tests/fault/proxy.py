@@ -26,8 +26,8 @@ from harness import add_cleanup
 
 TO_SERVER, TO_CLIENT = "to server", "to client"
 CHUNK = 65536
-OPENING = 2048      # of the client's first bytes, kept for `of`
-WAITING = 4 * CHUNK # so much may wait for a slow receiver before its sender has to wait too
+OPENING = 2048       # of the client's first bytes, kept for `of`
+WAITING = 4 * CHUNK  # so much may wait for a slow receiver before its sender has to wait too
 
 
 class Place(enum.Enum):
@@ -58,7 +58,7 @@ class Trap:
             return None
         if self.after_bytes is not None:
             left = self.after_bytes - link.flows[direction].passed
-            return data[:left] if left <= len(data) else None
+            return data[:max(left, 0)] if left <= len(data) else None
         return self.meets_pattern(link, direction, data)
 
     def meets_pattern(self, link, direction, data):
@@ -117,8 +117,15 @@ class Flow:
     def flush(self):
         """Everything now, waiting for the receiver."""
         self.target.settimeout(5)
-        self.target.sendall(b"".join(data for _, data in self.pieces))
+        try:
+            self.target.sendall(b"".join(data for _, data in self.pieces))
+        finally:
+            self.target.setblocking(False)
+            self.drop()
+
+    def drop(self):
         self.pieces.clear()
+        self.size = 0
 
 
 class Link:
@@ -226,7 +233,13 @@ class FaultProxy:
 
     def end(self, link, reset):
         if link.end(reset):
-            self.links.discard(link)
+            self.forget(link)
+
+    def forget(self, link):
+        self.links.discard(link)
+        for trap in self.traps:
+            if trap.victim is link:  # it ended without an answer: the next one will do
+                trap.victim = None
 
     def run(self):
         while not self.stopping:
@@ -314,7 +327,7 @@ class FaultProxy:
             return
         if link in self.links and link.finished():
             link.close()
-            self.links.discard(link)
+            self.forget(link)
 
     def read(self, link, flow, now):
         data = flow.source.recv(CHUNK)
@@ -341,7 +354,7 @@ class FaultProxy:
         self.traps.remove(trap)
         quietly(flow.flush)
         for each in link.flows.values():
-            each.pieces.clear()
+            each.drop()
         self.end(link, trap.reset)
         self.cuts += 1
         trap.sprung.set()

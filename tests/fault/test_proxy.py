@@ -92,6 +92,16 @@ class Proxy(EndToEnd):
                     if not reset:
                         self.assertEqual(self.echo.ends, ["end"])
 
+    def test_a_connection_that_has_passed_more_already_is_cut_at_its_next_word(self):
+        connection = self.connect()
+        connection.sendall(b"twelve bytes")
+        self.read_exactly(connection, 12)
+        trap = self.proxy.cut_after(TO_SERVER, 5)
+        connection.sendall(b"more")
+        trap.wait()
+        self.assertEqual(self.read_all(connection), (b"", "reset"))
+        self.assertEqual(self.echo.heard, [b"twelve bytes"])
+
     def test_cut_at_bytes_even_when_they_come_in_two_pieces(self):
         expected = {Place.BEFORE: b"one tCOM", Place.AFTER: b"one tCOMMIT;", Place.ANSWERED: b"one tCOMMIT;"}
         for place, heard in expected.items():
