@@ -126,6 +126,7 @@ class Migrations(EndToEnd):
         self.assertEqual(database.value("SELECT count(*) FROM chatsluice.dead_letter WHERE error <> 'unreadable'"), 0)
 
     def test_every_earlier_version(self):
+        self.assertGreater(len(MIGRATIONS), 1, "there are earlier versions")
         for version in range(1, len(MIGRATIONS)):
             with self.subTest(version):
                 old = OldDatabase(self.cluster, version)
