@@ -1,4 +1,4 @@
-/* wait.h - condition variables on the clock that never steps, with deadlines in clock_mono_us(). */
+/* wait.h - condition variables and the end of threads on the clock that never steps, deadlines in clock_mono_us(). */
 #ifndef CHATSLUICE_BASE_WAIT_H
 #define CHATSLUICE_BASE_WAIT_H
 
@@ -13,5 +13,8 @@ struct timespec deadline_spec(int64_t deadline_us);
 void cond_init_monotonic(pthread_cond_t *cond);
 /* False when the deadline (clock_mono_us) has passed. */
 bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t deadline_us);
+
+/* Joins a thread that is about to end. False when it has not ended within that time; it is not joined then. */
+bool thread_join_within(pthread_t thread, int64_t ms);
 
 #endif

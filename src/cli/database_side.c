@@ -14,7 +14,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000, DRAIN_LOOK_MS = 10 };
+enum {
+    RETRY_FIRST_MS = 100,
+    RETRY_MOST_MS = 5000,
+    DRAIN_LOOK_MS = 10,
+    STOP_GRACE_MS = 3000, /* for a migration that runs, or waits for another instance's, when stop comes */
+};
 
 struct database_side {
     const struct config *config; /* these four are fixed once started */
@@ -26,6 +31,7 @@ struct database_side {
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t wake;
     bool stopping;
+    struct db *preparing;  /* the thread's connection while it prepares the schema, for database_side_stop to cancel */
     struct loader *loader; /* NULL until the schema is there */
     struct rule_source *rule_source;
     struct outbox *outbox;
@@ -49,13 +55,28 @@ static void log_applied(unsigned version, const char *name, void *arg)
     log_info("migration applied", log_u64("version", version), log_str("name", name));
 }
 
-/* Brings the schema to our version, or waits for somebody else to do it. */
-static int prepare_schema(const struct config *config, struct err *err)
+/* db: what is being used from now on, NULL: nothing any more. False when the side is to stop. */
+static bool use_for_preparing(struct database_side *s, struct db *db)
 {
+    bool go_on;
+
+    pthread_mutex_lock(&s->lock);
+    s->preparing = db;
+    go_on = !s->stopping;
+    pthread_mutex_unlock(&s->lock);
+    return go_on;
+}
+
+/* Brings the schema to our version, or waits for somebody else to do it. */
+static int prepare_schema(struct database_side *s, struct err *err)
+{
+    const struct config *config = s->config;
     struct db *db = NULL;
     unsigned version = 0;
     int r = db_open(&db, config->database.url, "chatsluice start", config->database.connect_timeout_ms, err);
 
+    if (r == 0 && !use_for_preparing(s, db))
+        r = err_set(err, ERR_FAILED, "the service is stopping");
     if (r == 0 && config->database.migrate) {
         r = migrate_run(db, false, log_applied, NULL, err);
     } else if (r == 0) {
@@ -66,6 +87,7 @@ static int prepare_schema(const struct config *config, struct err *err)
                 "the database is at version %u, this service wants %u; run `chatsluice migrate` of this version",
                 version, migrate_known_version());
     }
+    use_for_preparing(s, NULL);
     db_close(db);
     return r;
 }
@@ -135,7 +157,7 @@ static void *run(void *arg)
     int64_t wait_ms = RETRY_FIRST_MS;
     struct err err;
 
-    while (prepare_schema(s->config, &err) < 0 || start_workers(s, &err) < 0) {
+    while (prepare_schema(s, &err) < 0 || start_workers(s, &err) < 0) {
         log_warn("database not ready, events stay in the spool", log_str("why", err.text));
         if (!pause_for(s, wait_ms))
             break;
@@ -248,7 +270,13 @@ void database_side_stop(struct database_side *s)
     s->stopping = true;
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
+    if (!thread_join_within(s->thread, STOP_GRACE_MS)) {
+        pthread_mutex_lock(&s->lock);
+        if (s->preparing)
+            db_cancel(s->preparing);
+        pthread_mutex_unlock(&s->lock);
+        pthread_join(s->thread, NULL);
+    }
     database_side_stop_sending(s);
     rule_source_stop(s->rule_source);
     loader_stop(s->loader);

@@ -21,13 +21,11 @@
 #include "store/migrate.h"
 #include "store/partitions.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     RETRY_MIN_MS = 100,
@@ -201,13 +199,15 @@ static void account_for(struct loader *l, const struct batch_tally *tally)
 /* Takes over what the database says, whoever moved it, and reads the spool from there. */
 static int adopt_position(struct loader *l, struct err *err)
 {
-    uint64_t known = atomic_load(&l->position), found = 0;
+    uint64_t known = atomic_load(&l->position), found = 0, most;
     struct buf owner = BUF_INIT;
     struct spool_status status;
+    bool ours;
     int r = read_position(l, &found, &owner, err);
 
     if (r < 0)
         goto out;
+    ours = span_is(buf_span(&owner), l->instance_id);
     spool_get_status(l->spool,
                      &status); /* after the position: another loader's may still grow, ours is not behind it */
     if (l->in_doubt_seq > 0) {
@@ -215,14 +215,19 @@ static int adopt_position(struct loader *l, struct err *err)
             account_for(l, &l->in_doubt);
         log_info("commit without an answer settled", log_bool("committed", found == l->in_doubt_seq),
                  log_u64("position", found));
+    } else if (l->state != STATE_NEW && found != known && ours) {
+        /* Its server process was still at it when the position was read after the connection had broken. */
+        log_info("commit without an answer came late", log_u64("position", found));
     } else if (l->state != STATE_NEW && found != known) {
         log_error("somebody else moved the position of this spool", log_u64("expected", known), log_u64("found", found),
                   log_str("owner", buf_text(&owner)));
     }
-    if (found > (l->adopted ? status.durable_seq : status.opened_seq)) {
+    most = !l->adopted ? status.opened_seq : ours ? status.durable_seq : known;
+    if (found > most) {
         /* The spool was restored from an older copy, or its disk lost what it had confirmed: numbers the database has
-         * seen are given out again, and may have been since it was opened. Going back loads all there is; what is
-         * already in the table collides with itself and stays out. */
+         * seen are given out again, and may have been since it was opened. Or another process loads a copy of this
+         * spool, and both go on giving out numbers: what it loaded under ours need not be what is here. Going back
+         * loads all there is; what is already in the table collides with itself and stays out. */
         log_error("database is ahead of this spool, its records are loaded again", log_u64("database", found),
                   log_u64("spool", status.durable_seq), log_u64("from", status.released_seq));
         r = move_position(l, found, status.released_seq, err);
@@ -599,8 +604,6 @@ int loader_start(struct loader **out, const struct loader_options *options, stru
 
 void loader_stop(struct loader *l)
 {
-    struct timespec until;
-
     if (!l)
         return;
     pthread_mutex_lock(&l->lock);
@@ -609,9 +612,7 @@ void loader_stop(struct loader *l)
     pthread_mutex_unlock(&l->lock);
     spool_wake(l->spool);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_GRACE_MS / 1000;
-    if (pthread_timedjoin_np(l->thread, NULL, &until) == ETIMEDOUT) {
+    if (!thread_join_within(l->thread, STOP_GRACE_MS)) {
         pthread_mutex_lock(&l->lock);
         if (l->db)
             db_cancel(l->db);

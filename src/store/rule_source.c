@@ -361,8 +361,6 @@ void rule_source_poll_now(struct rule_source *s)
 
 void rule_source_stop(struct rule_source *s)
 {
-    struct timespec until;
-
     if (!s)
         return;
     pthread_mutex_lock(&s->lock);
@@ -370,9 +368,7 @@ void rule_source_stop(struct rule_source *s)
     pthread_cond_signal(&s->wake);
     pthread_mutex_unlock(&s->lock);
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_GRACE_MS / 1000;
-    if (pthread_timedjoin_np(s->thread, NULL, &until) == ETIMEDOUT) {
+    if (!thread_join_within(s->thread, STOP_GRACE_MS)) {
         pthread_mutex_lock(&s->lock);
         if (s->db)
             db_cancel(s->db);

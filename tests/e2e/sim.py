@@ -81,18 +81,22 @@ class Sim(Process):
 class Load(Process):
     """`chatsim load` in the background: Before and After webhooks at a steady rate, until `finish`. Whoever answers
     may go away and come back meanwhile; the ledger holds the key of every request that was answered with 200."""
-    def __init__(self, owner, service, rate, connections, name="load"):
+    def __init__(self, owner, service, rate, connections, name="load", seconds=600, environment=None):
         super().__init__(owner, name, Folder(owner).path)
         self.ledger = self.folder / "ledger"
         token = self.folder / "token"
         token.write_text(TOKEN)
         self.spawn(CHATSIM, "load", "--url", service.webhook_url, "--rate", rate, "--connections", connections,
-                   "--seconds", 600, "--after-share", 0.4, "--sign-file", token, "--sdkappid", SDKAPPID,
-                   "--ledger", self.ledger, "--json")
+                   "--seconds", seconds, "--after-share", 0.4, "--sign-file", token, "--sdkappid", SDKAPPID,
+                   "--ledger", self.ledger, "--json", environment=environment)
 
     def finish(self):
         """Ends the run in order; its summary."""
         self.terminate()
+        return self.summary()
+
+    def summary(self):
+        """Of a run that has ended, once its ledger has been found to balance."""
         summary = json.loads(self.output())
         assert not summary["void"], summary
         assert summary["sent"] == summary["answered"] + summary["refused"] + summary["failed"], summary

@@ -17,7 +17,24 @@ function(chatsluice_e2e_test story)
 endfunction()
 
 include(e2e/wire_tools.cmake)
-foreach(story conditions journey chatsim sending corrections answers crash database_away rules_live rules_gate rules_tools operations
-    cli outbox_commands demo gate_postgres usersig_vendor)
+set(stories
+  answers
+  chatsim
+  cli
+  conditions
+  corrections
+  database_away
+  demo
+  gate_postgres
+  journey
+  migrations
+  operations
+  outbox_commands
+  rules_gate
+  rules_live
+  rules_tools
+  sending
+  usersig_vendor)
+foreach(story IN LISTS stories)
   chatsluice_e2e_test(${story})
 endforeach()

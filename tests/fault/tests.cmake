@@ -8,3 +8,6 @@ function(chatsluice_fault_test story)
 endfunction()
 
 chatsluice_fault_test(corrections --corrections 300 --kills 3)
+chatsluice_fault_test(test_proxy) # what the campaigns do their harm with
+chatsluice_fault_test(kill)
+chatsluice_fault_test(operations)

@@ -251,6 +251,29 @@ static void a_spool_set_back_and_grown_again_loses_nothing(void **state)
     set_spool_back(*state, 250);
 }
 
+/* A machine believed dead comes back while another one loads a copy of its spool: both have given out the same numbers
+ * since, and what either has acknowledged must be loaded. */
+static void a_spool_whose_copy_lives_loses_nothing(void **state)
+{
+    struct bench b;
+    uint64_t last;
+
+    bench_open(&b, *state);
+    b.loader = start_loader(&b, b.url, "one", 100);
+    last = append_many(&b, 300);
+    wait_for_position(b.loader, last);
+    run_sql(b.db, "BEGIN; UPDATE chatsluice.spool_position SET seq = 500, owner = 'the copy''s'");
+    b.now_us += us_per_s;
+    last = append_many(&b, 250); /* the loader waits for the position's lock with the first of them */
+    while (!query_number(b.db, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND "
+                               "application_name = 'chatsluice loader' AND datname = current_database()"))
+        clock_sleep_ms(2);
+    run_sql(b.db, "COMMIT");
+    wait_for_position(b.loader, last);
+    assert_exactly_once(&b, last);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_database_set_back_gets_what_the_spool_still_has),
         cmocka_unit_test(a_spool_set_back_loses_nothing_and_doubles_nothing),
         cmocka_unit_test(a_spool_set_back_and_grown_again_loses_nothing),
+        cmocka_unit_test(a_spool_whose_copy_lives_loses_nothing),
     };
 
     return cmocka_run_group_tests_name("store/loader_faults", tests, postgres_setup, postgres_teardown);
