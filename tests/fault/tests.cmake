@@ -6,3 +6,22 @@ function(chatsluice_fault_test story)
   set_tests_properties(fault.${story} PROPERTIES LABELS fault TIMEOUT 600 PROCESSORS 2 SKIP_RETURN_CODE 77
     ENVIRONMENT "${e2e_environment}")
 endfunction()
+
+# What attacks the spool in C. The recorder goes into any build's writer by LD_PRELOAD and is never sanitized itself.
+set(tools ${CMAKE_BINARY_DIR}/fault)
+add_library(power_cut_recorder MODULE fault/power_cut_recorder.c)
+target_compile_definitions(power_cut_recorder PRIVATE _GNU_SOURCE)
+target_compile_options(power_cut_recorder PRIVATE -Wall -Wextra -Werror -Wconversion -Wshadow -U_FORTIFY_SOURCE)
+target_link_libraries(power_cut_recorder PRIVATE dl)
+set_target_properties(power_cut_recorder PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${tools})
+
+function(chatsluice_fault_tool name)
+  add_executable(${name} fault/${name}.c fault/known_records.c)
+  target_link_libraries(${name} PRIVATE chatsluice_core)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fault)
+endfunction()
+
+chatsluice_fault_tool(power_cut_writer)
+chatsluice_fault_tool(power_cut_replay)
+
+chatsluice_fault_test(power_cut)
