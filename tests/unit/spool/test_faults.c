@@ -294,14 +294,43 @@ static void another_format_version_is_refused(void **state)
 static void a_segment_of_another_spool_is_refused(void **state)
 {
     struct fixture *f = *state;
-    struct spool *sp = open_spool(f);
+    struct fixture *other = fixture_new("/tmp");
+    struct spool *sp = NULL;
     struct err err = {0};
+    char command[512];
 
+    f->options.segment_bytes = other->options.segment_bytes = SPOOL_MIN_SEGMENT;
+    sp = open_spool(f);
     append_numbered(sp, 1);
     spool_close(sp);
-    overwrite(f, "spool.id", "01234567-89ab-4def-8123-456789abcdef\n", SPOOL_ID_TEXT, 0);
+    sp = open_spool(other);
+    append_upto(sp, 60);
+    spool_close(sp);
+    remove_file(other, first_segment);
+    snprintf(command, sizeof(command), "cp '%s'/*.segment '%s'", other->directory, f->directory);
+    assert_int_equal(system(command), 0);
     assert_int_equal(spool_open(&sp, &f->options, &err), ERR_USAGE);
     assert_non_null(strstr(err.text, "another spool"));
+    fixture_teardown((void **)&other);
+}
+
+/* A digit of it gone bad makes no stranger of every segment. */
+static void the_id_of_all_segments_counts_more_than_its_file(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *sp = open_spool(f);
+    char id[SPOOL_ID_TEXT];
+
+    memcpy(id, spool_id(sp), sizeof(id));
+    append_numbered(sp, 1);
+    spool_close(sp);
+    for (int round = 0; round < 2; round++) {
+        overwrite(f, "spool.id", id[3] == '7' ? "8" : "7", 1, 3);
+        sp = open_spool(f);
+        assert_string_equal(spool_id(sp), id);
+        append_numbered(sp, (uint64_t)round + 2);
+        spool_close(sp);
+    }
 }
 
 static void the_id_outlives_its_file_but_not_the_segments(void **state)
@@ -353,6 +382,7 @@ int main(void)
         SPOOL_TEST(a_full_file_system_recovers_by_release),
         SPOOL_TEST(another_format_version_is_refused),
         SPOOL_TEST(a_segment_of_another_spool_is_refused),
+        SPOOL_TEST(the_id_of_all_segments_counts_more_than_its_file),
         SPOOL_TEST(the_id_outlives_its_file_but_not_the_segments),
         SPOOL_TEST(options_out_of_range_are_refused),
     };
