@@ -157,6 +157,10 @@ static void print_notes(const struct cli *cli, const struct spool_reader_notes *
                  "the headers of %" PRIu64 " segments are damaged (the first: segment of number %" PRIu64
                  "); no record is lost by that",
                  notes->damaged_headers, notes->damaged_segment);
+    if (notes->short_segments > 0)
+        cli_fail(cli,
+                 "%" PRIu64 " segments are not as long as they were made (the first: segment of number %" PRIu64 ")",
+                 notes->short_segments, notes->short_segment);
     if (notes->tail_to > 0)
         cli_fail(cli,
                  "bytes %" PRIu64 " to %" PRIu64 " of the newest segment (of number %" PRIu64 ") %s: a write that was "
@@ -174,7 +178,9 @@ int cli_spool_verify(struct cli *cli)
         return status;
     print_notes(cli, &t.notes);
     printf("%" PRIu64 " records read, %" PRIu64 " damaged stretches\n", t.records, t.damaged);
-    return t.damaged > 0 || t.notes.damaged_headers > 0 || t.notes.tail_to > 0 ? CLI_FAILED : CLI_FINE;
+    return t.damaged > 0 || t.notes.damaged_headers > 0 || t.notes.short_segments > 0 || t.notes.tail_to > 0
+               ? CLI_FAILED
+               : CLI_FINE;
 }
 
 /* Text as a JSON string when that keeps every byte, else the bytes in hex under NAME_hex. */

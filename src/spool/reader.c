@@ -94,6 +94,8 @@ static int enter_segment(struct spool_reader *reader, uint64_t first_seq, struct
     cursor_start(&reader->cursor, &segment);
     if (segment.damaged_header && reader->notes.damaged_headers++ == 0)
         reader->notes.damaged_segment = first_seq;
+    if (segment.cut_short && !segment.damaged_header && reader->notes.short_segments++ == 0)
+        reader->notes.short_segment = first_seq;
     return 0;
 }
 

@@ -82,6 +82,7 @@ int spool_reader_next(struct spool_reader *reader, struct spool_record *record, 
 /* What a reader has passed by without a record being lost for certain. */
 struct spool_reader_notes {
     uint64_t damaged_headers, damaged_segment; /* how many, and the number of the first such segment */
+    uint64_t short_segments, short_segment;    /* the same, of segments that are not as long as they were made */
     /* Bytes tail_from..tail_to of the newest segment, behind the last record, are no record: a write that was torn or
      * is under way, or damage to the records from number tail_seq on. tail_to 0: there are none. */
     uint64_t tail_segment, tail_seq, tail_from, tail_to;

@@ -165,7 +165,8 @@ static int find_doubles(struct known_reading *reading)
     return r;
 }
 
-int known_read(struct known_reading *reading, struct spool *sp, const char *directory)
+int known_read_noting(struct known_reading *reading, struct spool *sp, const char *directory,
+                      struct spool_reader_notes *notes)
 {
     struct spool_reader *reader = NULL;
     struct spool_record record;
@@ -185,8 +186,16 @@ int known_read(struct known_reading *reading, struct spool *sp, const char *dire
         if (r < 0)
             break;
     }
+    spool_reader_get_notes(reader, notes);
     spool_reader_close(reader);
     return r < 0 ? r : find_doubles(reading);
+}
+
+int known_read(struct known_reading *reading, struct spool *sp, const char *directory)
+{
+    struct spool_reader_notes notes;
+
+    return known_read_noting(reading, sp, directory, &notes);
 }
 
 int known_compare(struct known_reading *reading, const struct known_ledger *ledger)
@@ -253,39 +262,39 @@ static int append_some(struct spool *sp, struct known_reading *reading, uint64_t
     return 0;
 }
 
-static int expect_same(struct known_reading *first, const struct known_reading *again)
+static int expect_same(struct known_reading *again, const struct known_reading *first)
 {
     if (again->count != first->count)
-        return err_set(&first->err, ERR_INVALID, "%zu records at the second opening, not %zu", again->count,
+        return err_set(&again->err, ERR_INVALID, "%zu records at the second opening, not %zu", again->count,
                        first->count);
     for (size_t i = 0; i < first->count; i++)
         if (again->items[i].seq != first->items[i].seq || again->items[i].id != first->items[i].id)
-            return err_set(&first->err, ERR_INVALID, "number %" PRIu64 " is another record at the second opening",
+            return err_set(&again->err, ERR_INVALID, "number %" PRIu64 " is another record at the second opening",
                            first->items[i].seq);
     return 0;
 }
 
-int known_check(struct known_reading *first, const struct spool_options *options, const struct known_ledger *ledger)
+int known_check(struct known_reading *again, const struct spool_options *options, const struct known_ledger *ledger)
 {
-    struct known_reading again = {0};
+    struct known_reading first = {0};
     struct spool *sp = NULL;
-    int r = open_and_read(&sp, first, options, ledger);
-    size_t count = first->count;
+    int r = open_and_read(&sp, &first, options, ledger);
 
     if (r == 0)
-        r = append_some(sp, first, ledger->highest);
+        r = append_some(sp, &first, ledger->highest);
     spool_close(sp);
     sp = NULL;
-    if (r < 0)
-        return r;
-    r = open_and_read(&sp, &again, options, ledger);
+    if (r < 0) {
+        again->err = first.err;
+        goto out;
+    }
+    r = open_and_read(&sp, again, options, ledger);
     spool_close(sp);
-    if (r == 0)
-        r = expect_same(first, &again);
+    if (r < 0)
+        err_prefix(&again->err, "at the second opening");
     else
-        r = err_set(&first->err, r, "at the second opening: %s", again.err.text);
-    known_reading_release(&again);
-    if (r == 0)
-        first->count = count;
+        r = expect_same(again, &first);
+out:
+    known_reading_release(&first);
     return r;
 }

@@ -59,11 +59,14 @@ bool known_reading_reports(const struct known_reading *reading, uint64_t seq);
 /* Reads a directory (sp NULL) or an open spool whole. Negative, with the reason in reading->err, when a record is an
  * invention, comes twice or out of order, is reported and delivered, or reading fails. */
 int known_read(struct known_reading *reading, struct spool *sp, const char *directory);
+/* The same; *notes is what the reader had to say at the end. */
+int known_read_noting(struct known_reading *reading, struct spool *sp, const char *directory,
+                      struct spool_reader_notes *notes);
 /* Every record of the ledger that must be there is in the reading, and no number holds another one. */
 int known_compare(struct known_reading *reading, const struct known_ledger *ledger);
 
 /* Opens the spool, reads and compares, appends to it, closes it, opens it again and finds the same and the new ones.
- * *first is what was read at the first opening; its err says what is wrong when the result is negative. */
-int known_check(struct known_reading *first, const struct spool_options *options, const struct known_ledger *ledger);
+ * *again is what was read then; its err says what is wrong when the result is negative. */
+int known_check(struct known_reading *again, const struct spool_options *options, const struct known_ledger *ledger);
 
 #endif

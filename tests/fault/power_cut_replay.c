@@ -14,6 +14,7 @@
  * Prints one JSON line. Status 1: a promise was broken, the directory is kept as WORK/broken; 2: the trace is void. */
 #include "known_records.h"
 #include "power_cut_trace.h"
+#include "survive.h"
 
 #include "base/log.h"
 
@@ -26,7 +27,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { BLOCK = 512, ROUNDS = 256, APPENDERS = 256, TEXT = 512 };
@@ -60,7 +60,7 @@ struct file {
 };
 
 struct replay {
-    const char *work;
+    const char *trace, *directory, *work;
     uint64_t state; /* of the random numbers */
     unsigned variants, every;
     const char *torn;
@@ -83,9 +83,6 @@ struct replay {
     uint32_t asked[ROUNDS][APPENDERS]; /* the highest count */
     uint64_t boundaries, points, records, ranges, most_pending, acknowledged;
 };
-
-/* What the parent prints when the child dies. */
-static char *present_point;
 
 static void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 static void die(const char *fmt, ...)
@@ -512,8 +509,8 @@ static void try_point(struct replay *r, size_t entry, struct choice choice, bool
     struct disk d;
     int result;
 
-    snprintf(present_point, TEXT, "point %" PRIu64 ", before entry %zu, %s of %zu changes", r->points, entry,
-             variant_names[choice.variant], r->pending_count);
+    survive_at("point %" PRIu64 ", before entry %zu, %s of %zu changes", r->points, entry,
+               variant_names[choice.variant], r->pending_count);
     snprintf(path, sizeof(path), "%s/cut", r->work);
     empty_directory(path);
     d = disk_after_cut(r, &choice);
@@ -523,7 +520,7 @@ static void try_point(struct replay *r, size_t entry, struct choice choice, bool
     if (result == 0)
         result = expect_asked(r, &reading);
     if (result < 0) {
-        fprintf(stderr, "power_cut_replay: %s: %s\n", present_point, reading.err.text);
+        fprintf(stderr, "power_cut_replay: %s: %s\n", survive_where(), reading.err.text);
         snprintf(path, sizeof(path), "%s/broken", r->work);
         empty_directory(path);
         disk_write(&d, TRACE_ROOT, is_directory, path);
@@ -569,7 +566,7 @@ static void try_boundary(struct replay *r, size_t entry, bool keep)
 /* Ends ------------------------------------------------------------------------------------------------------------- */
 
 /* With all changes there the directory must be what the process left: nothing was done that the trace does not have. */
-static void expect_complete_trace(struct replay *r, const char *directory)
+static void expect_complete_trace(struct replay *r)
 {
     char path[PATH_MAX];
     char command[3 * PATH_MAX];
@@ -580,7 +577,7 @@ static void expect_complete_trace(struct replay *r, const char *directory)
     empty_directory(path);
     disk_write(&d, TRACE_ROOT, is_directory, path);
     disk_release(&d, r->objects);
-    snprintf(command, sizeof(command), "diff -r '%s' '%s' >&2", path, directory);
+    snprintf(command, sizeof(command), "diff -r '%s' '%s' >&2", path, r->directory);
     if (system(command) != 0)
         die("the trace does not lead to the directory the process left");
     if (r->acknowledged == 0)
@@ -634,11 +631,12 @@ static bool matters(const struct trace_entry *e)
     return e->kind != TRACE_SYNC_BEGIN && !(e->kind == TRACE_NOTE && e->object == NOTE_ASKED);
 }
 
-static int replay(struct replay *r, const char *trace, const char *directory)
+static int replay(void *arg)
 {
+    struct replay *r = arg;
     size_t len, count;
     const char **data = NULL;
-    const char *bytes = map_trace(trace, &len);
+    const char *bytes = map_trace(r->trace, &len);
     struct trace_entry *entries = read_entries(bytes, len, &count, &data);
     size_t phase = known_below(&r->state, r->every);
     size_t torn_every = r->torn_left > 0 ? count / (size_t)r->torn_left + 1 : count + 1;
@@ -652,25 +650,24 @@ static int replay(struct replay *r, const char *trace, const char *directory)
         take_entry(r, &entries[i], data[i]);
     }
     try_boundary(r, count, false);
-    expect_complete_trace(r, directory);
+    expect_complete_trace(r);
     printf("{\"entries\": %zu, \"boundaries\": %" PRIu64 ", \"points\": %" PRIu64 ", \"acknowledged\": %" PRIu64
            ", \"records_read\": %" PRIu64 ", \"ranges_reported\": %" PRIu64 ", \"most_unsynced\": %" PRIu64 "}\n",
            count, r->boundaries, r->points, r->acknowledged, r->records, r->ranges, r->most_pending);
     return 0;
 }
 
-/* In a child, so that a crash of the spool is a result like any other. */
 int main(int argc, char **argv)
 {
     static struct replay r;
-    int status;
-    pid_t child;
 
     if (argc != 7 && argc != 9) {
         fprintf(stderr, "usage: power_cut_replay TRACE DIRECTORY WORK SEED VARIANTS EVERY [TORN COUNT]\n");
         return 2;
     }
     log_configure(LOG_LOGFMT, LOG_ERROR);
+    r.trace = argv[1];
+    r.directory = argv[2];
     r.work = argv[3];
     r.state = strtoull(argv[4], NULL, 10) * 2 + 1;
     r.variants = (unsigned)strtoul(argv[5], NULL, 10);
@@ -679,16 +676,7 @@ int main(int argc, char **argv)
         r.torn = argv[7];
         r.torn_left = strtoull(argv[8], NULL, 10);
     }
-    present_point = mmap(NULL, TEXT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (present_point == MAP_FAILED || r.every == 0)
-        die("no memory, or EVERY is 0");
-    child = fork();
-    if (child == 0)
-        exit(replay(&r, argv[1], argv[2]));
-    if (child < 0 || waitpid(child, &status, 0) != child)
-        die("no process");
-    if (WIFEXITED(status) && WEXITSTATUS(status) <= 2)
-        return WEXITSTATUS(status);
-    fprintf(stderr, "power_cut_replay: crashed at %s (status %d)\n", present_point, status);
-    return 1;
+    if (r.every == 0)
+        die("EVERY is 0");
+    return survive(replay, &r);
 }

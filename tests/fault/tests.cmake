@@ -16,12 +16,14 @@ target_link_libraries(power_cut_recorder PRIVATE dl)
 set_target_properties(power_cut_recorder PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${tools})
 
 function(chatsluice_fault_tool name)
-  add_executable(${name} fault/${name}.c fault/known_records.c)
+  add_executable(${name} fault/${name}.c fault/known_records.c fault/survive.c)
   target_link_libraries(${name} PRIVATE chatsluice_core)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fault)
 endfunction()
 
 chatsluice_fault_tool(power_cut_writer)
 chatsluice_fault_tool(power_cut_replay)
+chatsluice_fault_tool(corruption)
 
 chatsluice_fault_test(power_cut)
+chatsluice_fault_test(corruption)
