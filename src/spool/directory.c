@@ -325,17 +325,21 @@ static bool uuid_parse(struct spool_uuid *out, const char *text)
     return true;
 }
 
-static bool read_id_file(const struct spool_io *io, int dir_fd, struct spool_uuid *out)
+/* 1: done, 0: it is not there or tells none, -1: errno says why it cannot be read. */
+static int read_id_file(const struct spool_io *io, int dir_fd, struct spool_uuid *out)
 {
     char text[SPOOL_ID_TEXT] = "";
     int fd = openat(dir_fd, id_name, O_RDONLY | O_CLOEXEC);
-    ssize_t n = 0;
+    int number;
+    ssize_t n;
 
-    if (fd >= 0) {
-        n = read_fully(io, fd, text, SPOOL_ID_TEXT - 1, 0);
-        close(fd);
-    }
-    return n == SPOOL_ID_TEXT - 1 && uuid_parse(out, text);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    n = read_fully(io, fd, text, SPOOL_ID_TEXT - 1, 0);
+    number = errno;
+    close(fd);
+    errno = number;
+    return n < 0 ? -1 : n == SPOOL_ID_TEXT - 1 && uuid_parse(out, text);
 }
 
 static bool uuid_equal(const struct spool_uuid *a, const struct spool_uuid *b)
@@ -347,7 +351,7 @@ bool directory_id_is(const struct spool_io *io, int dir_fd, const struct spool_u
 {
     struct spool_uuid found;
 
-    return read_id_file(io, dir_fd, &found) && uuid_equal(&found, id);
+    return read_id_file(io, dir_fd, &found) == 1 && uuid_equal(&found, id);
 }
 
 /* The file has no checksum, a segment's header has one, and its records are salted with the id: where the file stands
@@ -356,28 +360,36 @@ int directory_read_id(const struct spool_io *io, int dir_fd, const struct segmen
                       struct err *err)
 {
     struct spool_uuid of_file, of_segment;
-    bool file = read_id_file(io, dir_fd, &of_file);
-    bool segments = false;
+    int file = read_id_file(io, dir_fd, &of_file);
+    int failure = file < 0 ? errno : 0;
+    bool known = false;
 
     for (size_t i = 0; i < list->count; i++) {
-        if (!segment_read_id(io, dir_fd, list->first_seqs[i], &of_segment))
+        int r = segment_read_id(io, dir_fd, list->first_seqs[i], &of_segment);
+
+        if (r < 0)
+            failure = errno;
+        if (r <= 0)
             continue;
-        if (file && (uuid_equal(&of_segment, &of_file) || (segments && !uuid_equal(&of_segment, out)))) {
+        if (file == 1 && (uuid_equal(&of_segment, &of_file) || (known && !uuid_equal(&of_segment, out)))) {
             *out = of_file;
             return 0;
         }
         *out = of_segment;
-        segments = true;
-        if (!file)
+        known = true;
+        if (file != 1)
             return 0;
     }
-    if (segments)
+    if (known)
         return 0;
-    if (!file)
-        return err_set(err, ERR_NOT_FOUND, "the directory holds no spool: neither %s nor a segment tells its id",
-                       id_name);
-    *out = of_file;
-    return 0;
+    if (file == 1) {
+        *out = of_file;
+        return 0;
+    }
+    errno = failure;
+    return failure != 0 ? err_set_errno(err, ERR_FAILED, "could not read the spool's id from %s or a segment", id_name)
+                        : err_set(err, ERR_NOT_FOUND,
+                                  "the directory holds no spool: neither %s nor a segment tells its id", id_name);
 }
 
 /* Writes a whole file so that after a crash it is there with all its bytes or not at all. */

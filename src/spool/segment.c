@@ -186,23 +186,28 @@ fail:
     return r;
 }
 
-bool segment_read_id(const struct spool_io *io, int dir_fd, uint64_t first_seq, struct spool_uuid *out)
+int segment_read_id(const struct spool_io *io, int dir_fd, uint64_t first_seq, struct spool_uuid *out)
 {
     char header[SEGMENT_HEADER_BYTES];
     char name[NAME_BYTES];
-    bool found = false;
+    int number;
+    ssize_t n;
     int fd;
 
     segment_name(name, first_seq);
     fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
-    if (read_fully(io, fd, header, sizeof(header), 0) == SEGMENT_HEADER_BYTES && header_intact(header)) {
-        memcpy(out->bytes, header + 16, ID_BYTES);
-        found = true;
-    }
+        return -1;
+    n = read_fully(io, fd, header, sizeof(header), 0);
+    number = errno;
     close(fd);
-    return found;
+    errno = number;
+    if (n < 0)
+        return -1;
+    if (n < SEGMENT_HEADER_BYTES || !header_intact(header))
+        return 0;
+    memcpy(out->bytes, header + 16, ID_BYTES);
+    return 1;
 }
 
 /* Records ------------------------------------------------------------------------------------------------------ */

@@ -87,8 +87,9 @@ int segment_write_header(const struct spool_io *io, int fd, const struct spool_u
 /* ERR_NOT_FOUND: no such file. ERR_USAGE: of another format version, or of another spool. */
 int segment_open(struct segment *out, const struct spool_io *io, int dir_fd, uint64_t first_seq,
                  const struct spool_uuid *id, int flags, struct err *err);
-/* Takes the spool's id from the header of a segment, if that is intact. */
-bool segment_read_id(const struct spool_io *io, int dir_fd, uint64_t first_seq, struct spool_uuid *out);
+/* Takes the spool's id from the header of a segment. 1: done, 0: it is not intact, -1: errno says why it cannot be
+ * read. */
+int segment_read_id(const struct spool_io *io, int dir_fd, uint64_t first_seq, struct spool_uuid *out);
 
 /* Writes the record's bytes (record_bytes() of them) to out; data_crc is the CRC-32C of the data alone. */
 void record_encode(char *out, struct span data, uint32_t data_crc, uint64_t seq, int64_t appended_us, uint32_t salt);

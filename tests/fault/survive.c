@@ -9,18 +9,29 @@
 
 static char *where; /* shared with the child */
 
+static char *shared_text(void)
+{
+    if (!where)
+        where = mmap(NULL, SURVIVE_TEXT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (where == MAP_FAILED) {
+        perror("no memory");
+        exit(2);
+    }
+    return where;
+}
+
 void survive_at(const char *fmt, ...)
 {
     va_list arguments;
 
     va_start(arguments, fmt);
-    vsnprintf(where, SURVIVE_TEXT, fmt, arguments);
+    vsnprintf(shared_text(), SURVIVE_TEXT, fmt, arguments);
     va_end(arguments);
 }
 
 const char *survive_where(void)
 {
-    return where;
+    return shared_text();
 }
 
 int survive(int (*work)(void *arg), void *arg)
@@ -28,12 +39,7 @@ int survive(int (*work)(void *arg), void *arg)
     int status;
     pid_t child;
 
-    if (!where)
-        where = mmap(NULL, SURVIVE_TEXT, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (where == MAP_FAILED) {
-        where = NULL;
-        return 126;
-    }
+    shared_text();
     fflush(NULL);
     child = fork();
     if (child == 0)
