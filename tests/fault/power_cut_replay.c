@@ -654,6 +654,8 @@ static int replay(void *arg)
     printf("{\"entries\": %zu, \"boundaries\": %" PRIu64 ", \"points\": %" PRIu64 ", \"acknowledged\": %" PRIu64
            ", \"records_read\": %" PRIu64 ", \"ranges_reported\": %" PRIu64 ", \"most_unsynced\": %" PRIu64 "}\n",
            count, r->boundaries, r->points, r->acknowledged, r->records, r->ranges, r->most_pending);
+    free(entries);
+    free(data);
     return 0;
 }
 
