@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -38,13 +40,17 @@ static struct {
     int (*fallocate)(int, int, off_t, off_t);
 } real;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all that follows */
 static int trace_fd = -1;
 static const char *root;
-static uint32_t object_of_fd[MAX_FDS]; /* 0: not in the spool's directory */
-static ino_t inodes[MAX_OBJECTS];      /* by object */
-static uint32_t objects;
-static uint64_t syncs;
+static uint32_t object_of_fd[MAX_FDS]; /* under the lock; 0: not in the spool's directory */
+
+/* One for a process and its children, for one may be killed and another go on in the same trace. */
+static struct {
+    pthread_mutex_t lock;      /* guards the rest */
+    ino_t inodes[MAX_OBJECTS]; /* by object */
+    uint32_t objects;
+    uint64_t syncs;
+} * shared;
 
 static void die(const char *why)
 {
@@ -61,9 +67,35 @@ static void find(void *function, const char *name)
     memcpy(function, &found, sizeof(found));
 }
 
+static void lock(void)
+{
+    if (pthread_mutex_lock(&shared->lock) == EOWNERDEAD)
+        pthread_mutex_consistent(&shared->lock); /* power_cut_die() */
+}
+
+static void unlock(void)
+{
+    pthread_mutex_unlock(&shared->lock);
+}
+
+static void share(void)
+{
+    pthread_mutexattr_t attributes;
+
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        die("no memory");
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&shared->lock, &attributes);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     const char *path = getenv("POWER_CUT_TRACE");
+
+    share();
 
     find(&real.openat, "openat");
     find(&real.write, "write");
@@ -77,7 +109,7 @@ __attribute__((constructor)) static void begin(void)
     find(&real.fallocate, "fallocate");
     root = getenv("POWER_CUT_DIRECTORY");
     if (path)
-        trace_fd = real.openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        trace_fd = real.openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
     if (!root || trace_fd < 0)
         die("POWER_CUT_DIRECTORY and POWER_CUT_TRACE must be set");
 }
@@ -113,10 +145,17 @@ static void enter_named(enum trace_kind kind, uint32_t object, uint32_t director
 void power_cut_note(enum trace_note note, uint64_t a, uint64_t b, const char *text);
 void power_cut_note(enum trace_note note, uint64_t a, uint64_t b, const char *text)
 {
-    pthread_mutex_lock(&lock);
+    lock();
     enter((struct trace_entry){.kind = TRACE_NOTE, .object = note, .a = a, .b = b}, text ? text : "",
           text ? strlen(text) : 0);
-    pthread_mutex_unlock(&lock);
+    unlock();
+}
+
+void power_cut_die(void);
+void power_cut_die(void)
+{
+    lock(); /* nobody is between doing and writing down */
+    kill(getpid(), SIGKILL);
 }
 
 /* Objects -------------------------------------------------------------------------------------------------------- */
@@ -128,18 +167,18 @@ static uint32_t object_of(int fd)
 
 static uint32_t object_of_inode(ino_t inode)
 {
-    for (uint32_t object = objects; object > 0; object--) /* the newest: numbers of inodes come again */
-        if (inodes[object] == inode)
+    for (uint32_t object = shared->objects; object > 0; object--) /* the newest: numbers of inodes come again */
+        if (shared->inodes[object] == inode)
             return object;
     return 0;
 }
 
 static uint32_t new_object(ino_t inode)
 {
-    if (objects + 1 == MAX_OBJECTS)
+    if (shared->objects + 1 == MAX_OBJECTS)
         die("too many files");
-    inodes[++objects] = inode;
-    return objects;
+    shared->inodes[++shared->objects] = inode;
+    return shared->objects;
 }
 
 static void remember(int fd, uint32_t object)
@@ -166,8 +205,8 @@ static void snapshot_file(int dir_fd, uint32_t directory, const char *name, ino_
         offset += (uint64_t)n;
     }
     close(fd);
-    enter((struct trace_entry){.kind = TRACE_SYNC_BEGIN, .object = object, .a = ++syncs}, "", 0);
-    enter((struct trace_entry){.kind = TRACE_SYNC_END, .a = syncs}, "", 0);
+    enter((struct trace_entry){.kind = TRACE_SYNC_BEGIN, .object = object, .a = ++shared->syncs}, "", 0);
+    enter((struct trace_entry){.kind = TRACE_SYNC_END, .a = shared->syncs}, "", 0);
 }
 
 static void snapshot_directory(int dir_fd, uint32_t directory)
@@ -193,15 +232,15 @@ static void snapshot_directory(int dir_fd, uint32_t directory)
         }
     }
     closedir(dir);
-    enter((struct trace_entry){.kind = TRACE_SYNC_BEGIN, .object = directory, .a = ++syncs}, "", 0);
-    enter((struct trace_entry){.kind = TRACE_SYNC_END, .a = syncs}, "", 0);
+    enter((struct trace_entry){.kind = TRACE_SYNC_BEGIN, .object = directory, .a = ++shared->syncs}, "", 0);
+    enter((struct trace_entry){.kind = TRACE_SYNC_END, .a = shared->syncs}, "", 0);
 }
 
 static void opened_root(int fd)
 {
     struct stat st;
 
-    if (fstat(fd, &st) == 0 && objects == 0) {
+    if (fstat(fd, &st) == 0 && shared->objects == 0) {
         uint32_t object = new_object(st.st_ino);
 
         snapshot_directory(fd, object);
@@ -237,7 +276,7 @@ static int record_openat(int dir_fd, const char *name, int flags, mode_t mode)
     int fd;
     int number;
 
-    pthread_mutex_lock(&lock);
+    lock();
     directory = dir_fd == AT_FDCWD ? 0 : object_of(dir_fd);
     existed = directory == 0 || !(flags & O_CREAT) || fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
     fd = real.openat(dir_fd, name, flags, mode);
@@ -248,7 +287,7 @@ static int record_openat(int dir_fd, const char *name, int flags, mode_t mode)
         opened_inside(fd, directory, name, flags, existed);
     else
         remember(fd, 0);
-    pthread_mutex_unlock(&lock);
+    unlock();
     errno = number;
     return fd;
 }
@@ -305,10 +344,10 @@ ssize_t pwrite(int fd, const void *data, size_t len, off_t offset)
 {
     ssize_t n;
 
-    pthread_mutex_lock(&lock);
+    lock();
     n = real.pwrite(fd, data, len, offset);
     wrote(fd, data, n, offset);
-    pthread_mutex_unlock(&lock);
+    unlock();
     return n;
 }
 
@@ -318,10 +357,10 @@ ssize_t write(int fd, const void *data, size_t len)
 
     if (object_of(fd) == 0)
         return real.write(fd, data, len);
-    pthread_mutex_lock(&lock);
+    lock();
     n = real.write(fd, data, len);
     wrote(fd, data, n, lseek(fd, 0, SEEK_CUR) - (n > 0 ? n : 0));
-    pthread_mutex_unlock(&lock);
+    unlock();
     return n;
 }
 
@@ -342,18 +381,18 @@ static int record_sync(int fd, int (*sync)(int))
     uint64_t number;
     int r;
 
-    pthread_mutex_lock(&lock);
+    lock();
     object = object_of(fd);
-    number = ++syncs;
+    number = ++shared->syncs;
     if (object != 0)
         enter((struct trace_entry){.kind = TRACE_SYNC_BEGIN, .object = object, .a = number}, "", 0);
-    pthread_mutex_unlock(&lock);
+    unlock();
     r = sync(fd);
     if (object == 0 || r < 0)
         return r;
-    pthread_mutex_lock(&lock);
+    lock();
     enter((struct trace_entry){.kind = TRACE_SYNC_END, .a = number}, "", 0);
-    pthread_mutex_unlock(&lock);
+    unlock();
     return r;
 }
 
@@ -374,7 +413,7 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
     char names[2 * 256];
     int r;
 
-    pthread_mutex_lock(&lock);
+    lock();
     directory = object_of(from_fd);
     if (directory != 0 && directory != object_of(to_fd))
         die("renamed from one directory into another");
@@ -386,7 +425,7 @@ int renameat(int from_fd, const char *from, int to_fd, const char *to)
                 .kind = TRACE_RENAME, .object = object_of_inode(st.st_ino), .directory = directory, .a = strlen(from)},
             names, strlen(names));
     }
-    pthread_mutex_unlock(&lock);
+    unlock();
     return r;
 }
 
@@ -396,14 +435,14 @@ int unlinkat(int dir_fd, const char *name, int flags)
     uint32_t directory;
     int r;
 
-    pthread_mutex_lock(&lock);
+    lock();
     directory = object_of(dir_fd);
     if (directory != 0 && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         directory = 0;
     r = real.unlinkat(dir_fd, name, flags);
     if (r == 0 && directory != 0)
         enter_named(TRACE_UNLINK, object_of_inode(st.st_ino), directory, name);
-    pthread_mutex_unlock(&lock);
+    unlock();
     return r;
 }
 
@@ -413,12 +452,12 @@ int mkdirat(int dir_fd, const char *name, mode_t mode)
     struct stat st;
     int r;
 
-    pthread_mutex_lock(&lock);
+    lock();
     directory = object_of(dir_fd);
     r = real.mkdirat(dir_fd, name, mode);
     if (r == 0 && directory != 0 && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
         enter_named(TRACE_MAKE_DIRECTORY, new_object(st.st_ino), directory, name);
-    pthread_mutex_unlock(&lock);
+    unlock();
     return r;
 }
 
@@ -426,11 +465,11 @@ int ftruncate(int fd, off_t len)
 {
     int r;
 
-    pthread_mutex_lock(&lock);
+    lock();
     r = real.ftruncate(fd, len);
     if (r == 0 && object_of(fd) != 0)
         enter((struct trace_entry){.kind = TRACE_SIZE, .object = object_of(fd), .a = (uint64_t)len}, "", 0);
-    pthread_mutex_unlock(&lock);
+    unlock();
     return r;
 }
 
@@ -439,12 +478,12 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
     struct stat st;
     int r;
 
-    pthread_mutex_lock(&lock);
+    lock();
     if (object_of(fd) != 0 && mode != 0)
         die("fallocate with a mode");
     r = real.fallocate(fd, mode, offset, len);
     if (r == 0 && object_of(fd) != 0 && fstat(fd, &st) == 0)
         enter((struct trace_entry){.kind = TRACE_SIZE, .object = object_of(fd), .a = (uint64_t)st.st_size}, "", 0);
-    pthread_mutex_unlock(&lock);
+    unlock();
     return r;
 }

@@ -539,6 +539,7 @@ static void try_point(struct replay *r, size_t entry, struct choice choice, bool
 
 static void try_boundary(struct replay *r, size_t entry, bool keep)
 {
+    bool kept = false;
     uint64_t units = 0;
 
     r->boundaries++;
@@ -546,7 +547,7 @@ static void try_boundary(struct replay *r, size_t entry, bool keep)
         r->most_pending = r->pending_count;
     for (size_t i = 0; i < r->pending_count; i++)
         units += units_of(&r->pending[i]);
-    try_point(r, entry, (struct choice){.variant = VARIANT_NONE}, keep && units == 0);
+    try_point(r, entry, (struct choice){.variant = VARIANT_NONE}, false);
     if (units == 0)
         return; /* the power cut has no choice */
     try_point(r, entry, (struct choice){.variant = VARIANT_ALL}, false);
@@ -559,7 +560,8 @@ static void try_boundary(struct replay *r, size_t entry, bool keep)
             choice.left = 1 + known_below(&r->state, units - 1);
         choice.per_256 = 16 + known_below(&r->state, 224);
         choice.names_in_order = known_below(&r->state, 2) == 0;
-        try_point(r, entry, choice, keep && choice.variant == VARIANT_SUBSET);
+        try_point(r, entry, choice, keep && !kept);
+        kept = true;
     }
 }
 
@@ -639,14 +641,17 @@ static int replay(void *arg)
     const char *bytes = map_trace(r->trace, &len);
     struct trace_entry *entries = read_entries(bytes, len, &count, &data);
     size_t phase = known_below(&r->state, r->every);
-    size_t torn_every = r->torn_left > 0 ? count / (size_t)r->torn_left + 1 : count + 1;
+    const size_t torn_every = r->torn_left > 0 ? count / (size_t)r->torn_left + 1 : count + 1;
+    size_t next_torn = r->torn_left > 0 ? torn_every / 2 : count;
 
     add_object(r, &(struct trace_entry){.kind = TRACE_MAKE_DIRECTORY, .object = TRACE_ROOT});
     for (size_t i = 0; i < count; i++) {
-        bool keep = i % torn_every == torn_every / 2;
+        bool keep = i > next_torn && r->pending_count > 0;
 
-        if ((i % r->every == phase || keep) && r->begun && matters(&entries[i - 1]))
+        if ((i % r->every == phase || keep) && r->begun && matters(&entries[i - 1])) {
             try_boundary(r, i, keep);
+            next_torn += keep ? torn_every : 0;
+        }
         take_entry(r, &entries[i], data[i]);
     }
     try_boundary(r, count, false);

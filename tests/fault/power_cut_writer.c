@@ -1,8 +1,9 @@
 /* power_cut_writer.c - a spool at work, to be recorded: power_cut_writer DIRECTORY SEED ROUND RECORDS [LEDGER]
  *
- * Several threads append, one reads and releases, so that segments are made, rolled into, recycled and removed; the
- * spool is closed and opened again in between. LEDGER ("number id" lines) says what was acknowledged in DIRECTORY
- * before. What is told to anybody is noted in the trace; without a recorder it goes nowhere. */
+ * Several threads append, one reads and releases, so that segments are made, rolled into, recycled and removed. The
+ * spool lives three times: the first life is a child's that is killed in the midst of it, the others end in order.
+ * LEDGER ("number id" lines) says what was acknowledged in DIRECTORY before. What is told to anybody is noted in the
+ * trace; without a recorder it goes nowhere. */
 #include "known_records.h"
 #include "power_cut_trace.h"
 
@@ -13,12 +14,16 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum {
     APPENDERS = 4,
+    LIVES = 3,
     SEGMENT_BYTES = 16 * 1024,
     MAX_BYTES = 10 * SEGMENT_BYTES,
     KEEP = 25,        /* records that are not released at the end */
@@ -30,8 +35,10 @@ struct writer {
     struct spool *spool;
     uint64_t seed;
     uint8_t round;
-    uint32_t records; /* of each appender in this life of the spool */
-    uint32_t first;   /* the count of the first of them */
+    uint32_t records;   /* of each appender in this life of the spool */
+    uint32_t first;     /* the count of the first of them */
+    unsigned die_after; /* acknowledgements; 0: never */
+    atomic_uint told;
     atomic_uint appending;
 };
 
@@ -42,6 +49,7 @@ struct appender {
 };
 
 static trace_note_fn *note_in_trace;
+static trace_die_fn *die_in_trace;
 
 static void note(enum trace_note kind, uint64_t a, uint64_t b, const char *text)
 {
@@ -70,6 +78,11 @@ static void append_one(struct writer *w, uint64_t id)
     if (r < 0)
         die("append", &err);
     note(NOTE_ACKNOWLEDGED, seq, id, NULL);
+    if (atomic_fetch_add(&w->told, 1) + 1 == w->die_after) {
+        if (die_in_trace)
+            die_in_trace();
+        kill(getpid(), SIGKILL);
+    }
 }
 
 static void *append_all(void *arg)
@@ -151,6 +164,23 @@ static void live(struct writer *w, const struct spool_options *options)
     spool_close(w->spool);
 }
 
+/* A life that ends by kill -9: what was written and not synced is in the kernel, for the next life to find. */
+static void live_and_be_killed(struct writer *w, const struct spool_options *options)
+{
+    uint64_t state = w->seed | 1;
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        w->die_after = 1 + (unsigned)known_below(&state, w->records * APPENDERS - 1);
+        live(w, options);
+        exit(0);
+    }
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        die("the first life did not end as it should", NULL);
+    w->first += w->records;
+}
+
 static void note_ledger(const char *path)
 {
     FILE *file = fopen(path, "re");
@@ -170,6 +200,7 @@ int main(int argc, char **argv)
     struct spool_options options = {.max_bytes = MAX_BYTES, .segment_bytes = SEGMENT_BYTES};
     struct writer w = {0};
     void *found = dlsym(RTLD_DEFAULT, TRACE_NOTE_SYMBOL);
+    void *found_die = dlsym(RTLD_DEFAULT, TRACE_DIE_SYMBOL);
 
     if (argc != 5 && argc != 6) {
         fprintf(stderr, "usage: power_cut_writer DIRECTORY SEED ROUND RECORDS [LEDGER]\n");
@@ -177,16 +208,18 @@ int main(int argc, char **argv)
     }
     log_configure(LOG_LOGFMT, LOG_ERROR);
     memcpy(&note_in_trace, &found, sizeof(found));
+    memcpy(&die_in_trace, &found_die, sizeof(found_die));
     options.directory = argv[1];
     if (open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0) /* here the recorder looks at what is there */
         die(argv[1], NULL);
     w.seed = strtoull(argv[2], NULL, 10);
     w.round = (uint8_t)strtoul(argv[3], NULL, 10);
-    w.records = (uint32_t)strtoul(argv[4], NULL, 10) / APPENDERS / 2;
+    w.records = (uint32_t)strtoul(argv[4], NULL, 10) / APPENDERS / LIVES;
     if (argc == 6)
         note_ledger(argv[5]);
     note(NOTE_BEGIN, 0, 0, NULL);
     w.first = 1;
+    live_and_be_killed(&w, &options);
     live(&w, &options);
     w.first += w.records;
     live(&w, &options);

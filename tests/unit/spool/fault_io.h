@@ -11,6 +11,7 @@ enum fault {
     FAULT_FDATASYNC,
     FAULT_FSYNC, /* of a directory */
     FAULT_RENAME,
+    FAULT_FTRUNCATE,
     FAULT_PREAD, /* of the bytes bad_from..bad_to of the file bad_inode */
 };
 
@@ -106,8 +107,7 @@ static inline int fault_unlink(const struct spool_io *io, int dir_fd, const char
 
 static inline int fault_ftruncate(const struct spool_io *io, int fd, off_t len)
 {
-    (void)io;
-    return ftruncate(fd, len);
+    return fault_hits(fault_of(io), FAULT_FTRUNCATE, EIO) ? -1 : ftruncate(fd, len);
 }
 
 static inline void fault_io_init(struct fault_io *f)

@@ -238,6 +238,34 @@ static void a_full_file_system_recovers_by_release(void **state)
     assert_int_equal(umount(mounted), 0);
 }
 
+/* Shrinking spares the disk a stall, nothing more. */
+static void a_segment_that_cannot_shrink_goes_all_the_same(void **state)
+{
+    enum { BIG = 1024 * 1024 };
+    struct fixture *f = *state;
+    char *data = calloc(1, BIG);
+    int64_t deadline_us = in_ms(FOREVER_MS);
+    struct fault_io disk;
+    struct spool *sp;
+
+    assert_non_null(data);
+    f->options = (struct spool_options){f->directory, 64 << 20, 3 * BIG};
+    fault_io_init(&disk);
+    fault_io_set(&disk, FAULT_FTRUNCATE);
+    sp = open_io(f, &disk.io);
+    for (int i = 0; i < 11; i++)
+        assert_int_equal(spool_append(sp, (struct span){data, BIG}, INT64_MAX, NULL, NULL), 0);
+    assert_true(count_segments(f) > 4);
+    spool_release(sp, next_seq(sp) - 1);
+    while (count_segments(f) > 1) {
+        assert_true(clock_mono_us() < deadline_us);
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(append_word(sp, "fine", INT64_MAX), 0);
+    spool_close(sp);
+    free(data);
+}
+
 static void overwrite(const struct fixture *f, const char *name, const void *data, size_t len, off_t offset)
 {
     char path[192];
@@ -380,6 +408,7 @@ int main(void)
         SPOOL_TEST(an_error_of_the_disk_is_final),
         SPOOL_TEST(no_space_is_not_final),
         SPOOL_TEST(a_full_file_system_recovers_by_release),
+        SPOOL_TEST(a_segment_that_cannot_shrink_goes_all_the_same),
         SPOOL_TEST(another_format_version_is_refused),
         SPOOL_TEST(a_segment_of_another_spool_is_refused),
         SPOOL_TEST(the_id_of_all_segments_counts_more_than_its_file),
