@@ -50,6 +50,7 @@ static struct {
     ino_t inodes[MAX_OBJECTS]; /* by object */
     uint32_t objects;
     uint64_t syncs;
+    bool dying;
 } * shared;
 
 static void die(const char *why)
@@ -154,8 +155,9 @@ void power_cut_note(enum trace_note note, uint64_t a, uint64_t b, const char *te
 void power_cut_die(void);
 void power_cut_die(void)
 {
-    lock(); /* nobody is between doing and writing down */
-    kill(getpid(), SIGKILL);
+    lock();
+    shared->dying = true;
+    unlock();
 }
 
 /* Objects -------------------------------------------------------------------------------------------------------- */
@@ -386,6 +388,10 @@ static int record_sync(int fd, int (*sync)(int))
     number = ++shared->syncs;
     if (object != 0)
         enter((struct trace_entry){.kind = TRACE_SYNC_BEGIN, .object = object, .a = number}, "", 0);
+    if (object != 0 && shared->dying) {
+        shared->dying = false;
+        kill(getpid(), SIGKILL); /* under the lock: nobody is between doing and writing down */
+    }
     unlock();
     r = sync(fd);
     if (object == 0 || r < 0)

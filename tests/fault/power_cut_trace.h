@@ -41,7 +41,7 @@ struct trace_entry {
 /* The recorder's, found with dlsym() by those who may run without it. */
 typedef void trace_note_fn(enum trace_note note, uint64_t a, uint64_t b, const char *text);
 #define TRACE_NOTE_SYMBOL "power_cut_note"
-/* Kills the process, between two entries. */
+/* Kills the process as it begins its next sync. */
 typedef void trace_die_fn(void);
 #define TRACE_DIE_SYMBOL "power_cut_die"
 
