@@ -13,8 +13,9 @@
  *   a last segment shorter than it was made: the same, and its header is made to agree with its size;
  *   bytes the disk does not give: as damage, but nothing is ever written over them, for they may be whole and readable
  *     another day. So a last segment whose end or header cannot be read is not cut but sealed: appending goes on in a
- * new one, behind every number the unreadable bytes may hold. Readers try again for themselves. A crash between any two
- * of these steps leaves a directory for which recovery does the rest. */
+ *     new one, behind every number the unreadable bytes may hold. Readers try again for themselves.
+ *
+ * A crash between any two of these steps leaves a directory for which recovery does the rest. */
 #include "spool/spool_priv.h"
 
 #include "base/log.h"

@@ -9,8 +9,9 @@
  * Threads: one writer commits, everything queued at once; a housekeeper makes the next segment full of zeros ahead of
  *          need, in paced steps, and removes released segments, so that neither holds up a commit.
  * Bounds:  max_bytes of unreleased segments, records waiting for their commit included; the files may take two segments
- *          more (the one being made, and the newest, which always stays). Over 70 % spool_status says alarm, at 100 %
- *          appends fail with ERR_FULL, as they do while the disk has no space for a segment they need.
+ *          more (the one being made, and the newest, which always stays), and quarantine/ is not counted. Over 70 %
+ *          spool_status says alarm, at 100 % appends fail with ERR_FULL, as they do while the disk has no space for a
+ *          segment they need.
  * Faults:  an error of write or fdatasync is final for this process: every waiting and later append fails,
  *          spool_status says failed, nothing more is acknowledged; a restart verifies the files and goes on.
  * Owner:   the directory is locked; a second process gets ERR_CONFLICT naming the first one's pid. A directory that

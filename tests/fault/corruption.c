@@ -278,20 +278,37 @@ static uint64_t last_untouched(const struct corruption *c)
     return 0;
 }
 
-/* Nothing but zeros behind the last whole record of the newest segment: as if it had never been written. */
+/* Zeros are as if never written: the newest segment seems written up to here. All of it, when its header or its size
+ * tells that something is wrong. */
+static size_t seems_written_upto(const struct file *newest)
+{
+    size_t end = newest->now_len;
+
+    if (newest->now_len != newest->whole_len || !header_intact(newest))
+        return newest->whole_len;
+    while (end > 0 && newest->now[end - 1] == 0)
+        end--;
+    return end;
+}
+
+/* Nothing but zeros behind the last whole record. */
 static bool tail_looks_unwritten(const struct corruption *c, const struct file *newest)
 {
     uint64_t last = last_untouched(c);
-    size_t pos = SEGMENT_HEADER_BYTES;
 
-    if (newest->now_len != newest->whole_len || !header_intact(newest))
-        return false;
-    if (last >= newest->first_seq)
-        pos = c->places[last].end;
-    for (; pos < newest->now_len; pos++)
-        if (newest->now[pos] != 0)
-            return false;
-    return true;
+    return seems_written_upto(newest) <=
+           (last >= newest->first_seq ? c->places[last].end : (size_t)SEGMENT_HEADER_BYTES);
+}
+
+/* The last number that must not come again: of the last record of which the newest segment has as much as a byte. */
+static uint64_t last_number_taken(const struct corruption *c, const struct file *newest)
+{
+    size_t end = seems_written_upto(newest);
+
+    for (uint64_t seq = RECORDS; seq > 0; seq--)
+        if (c->places[seq].file < newest || (c->places[seq].file == newest && c->places[seq].from < end))
+            return seq;
+    return 0;
 }
 
 static int expect_found(struct corruption *c, const struct known_reading *reading, const struct file *oldest,
@@ -381,16 +398,16 @@ static int open_it(struct corruption *c, const char *directory, const struct fil
     struct spool_options options = c->options;
     struct known_ledger ledger = {0};
     struct known_reading reading = {0};
+    uint64_t taken;
     int r;
 
     options.directory = directory;
     for (uint64_t seq = 1; seq <= RECORDS; seq++)
         if (!c->touched[seq])
             known_ledger_tell(&ledger, seq, known_id(1, 0, (uint32_t)seq));
-    if (newest == &c->files[c->segment_count - 1] && !tail_looks_unwritten(c, newest)) {
-        known_ledger_tell(&ledger, RECORDS, c->touched[RECORDS] ? 0 : known_id(1, 0, RECORDS));
-        ledger.highest = RECORDS; /* whatever became of it, its number does not come again */
-    }
+    taken = last_number_taken(c, newest);
+    if (taken > ledger.highest)
+        known_ledger_tell(&ledger, taken, 0);
     r = known_check(&reading, &options, &ledger);
     r = r < 0 ? broken(reading.err.text, 0) : expect_found(c, &reading, oldest, newest, NULL);
     known_reading_release(&reading);
