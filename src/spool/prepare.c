@@ -67,14 +67,9 @@ static int open_prepared(struct spool *sp)
 static int make_zeros(struct spool *sp)
 {
     static const char zeros[STEP_BYTES];
-    int fd;
+    int fd = open_prepared(sp);
     int number;
 
-    if (!disk_has_room(sp)) {
-        errno = ENOSPC;
-        return -1;
-    }
-    fd = open_prepared(sp);
     if (fd < 0)
         return -1;
     for (uint64_t done = 0; done < sp->segment_bytes;) {
@@ -97,15 +92,19 @@ fail:
     return -1;
 }
 
-/* Called with the lock held, works without it. */
-static void prepare_next(struct spool *sp)
+/* Called with the lock held, works without it. Gives the time to wait before the next try, 0: it is made. */
+static int64_t prepare_next(struct spool *sp)
 {
-    int fd;
-    int number;
+    int fd = -1;
+    int number = ENOSPC;
+    bool room;
 
     pthread_mutex_unlock(&sp->lock);
-    fd = make_zeros(sp);
-    number = errno;
+    room = disk_has_room(sp);
+    if (room) {
+        fd = make_zeros(sp);
+        number = errno;
+    }
     if (fd < 0 && number != 0) {
         struct err err;
 
@@ -127,6 +126,7 @@ static void prepare_next(struct spool *sp)
     }
     sp->no_space = fd < 0;
     pthread_cond_broadcast(&sp->room);
+    return fd >= 0 ? 0 : room ? ROUND_US : ASK_US;
 }
 
 /* The oldest segment may go when all its records are released and the one after it is on disk: the newest segment
@@ -208,8 +208,9 @@ void *prepare_main(void *arg)
         int64_t now_us = clock_mono_us();
 
         if (sp->next == NEXT_MISSING && now_us >= retry_us && !atomic_load(&sp->failed)) {
-            prepare_next(sp);
-            retry_us = sp->no_space ? clock_mono_us() + (disk_has_room(sp) ? ROUND_US : ASK_US) : 0;
+            int64_t pause_us = prepare_next(sp);
+
+            retry_us = pause_us > 0 ? clock_mono_us() + pause_us : 0;
         } else if (oldest_may_go_locked(sp)) {
             retire_oldest(sp);
             retry_us = 0;

@@ -8,7 +8,7 @@ out what was acknowledged, take new records under new numbers, and find all of i
 these directories the writer starts again, recorded too: so the power also goes during and after a recovery.
 
     tests/fault/power_cut.py                    some hundreds of cuts, as in the suite
-    tests/fault/power_cut.py --long [--seed N]  every boundary of the traces, tens of thousands of cuts, a few minutes
+    tests/fault/power_cut.py --long [--seed N]  every boundary of 14 traces, some 100,000 cuts, ten minutes
 Prints one JSON line; status 1: a promise was broken (the seed, the cut and its directory are named), or the run is void.
 """
 import argparse
@@ -68,7 +68,7 @@ def run(folder, seed, plan, round, totals, ledger=None):
 
 def main():
     parser = argparse.ArgumentParser(description="cuts the power of a spool at any moment")
-    parser.add_argument("--long", action="store_true", help="every boundary, tens of thousands of cuts")
+    parser.add_argument("--long", action="store_true", help="every boundary, some 100,000 cuts")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     plan = Plan(options.long)
