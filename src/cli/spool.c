@@ -1,6 +1,7 @@
 /* spool.c - looks into the files of a spool, whether its process runs or not, without the database. */
 #include "spool/spool.h"
 
+#include "base/clock.h"
 #include "base/json_write.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
@@ -13,7 +14,11 @@ struct tally {
     uint64_t records, first_seq, last_seq, bytes;
     int64_t oldest_us, newest_us;
     uint64_t damaged; /* stretches */
+    struct spool_reader_notes notes;
 };
+
+/* So often what is no record at the end is looked at again before it is called one: a commit takes milliseconds. */
+enum { TAIL_LOOKS = 5, TAIL_LOOK_MS = 40 };
 
 /* What to do with a record or with a damaged stretch (record NULL, words say which); anything but CLI_FINE ends. */
 typedef int visitor(const struct cli *cli, const struct spool_record *record, const char *damage);
@@ -29,16 +34,14 @@ static void count(struct tally *tally, const struct spool_record *record)
     tally->bytes += record->data.len;
 }
 
-static int walk(const struct cli *cli, const char *directory, visitor *visit, struct tally *tally)
+/* Reads on to where the files end for now. */
+static int walk_on(const struct cli *cli, struct spool_reader *reader, visitor *visit, struct tally *tally)
 {
-    struct spool_reader *reader = NULL;
     struct spool_record record;
     struct err err;
     int status = CLI_FINE;
-    int r = spool_reader_open_directory(&reader, directory, 0, &err);
+    int r;
 
-    if (r < 0)
-        return cli_fail(cli, "%s", err.text);
     while (status == CLI_FINE && (r = spool_reader_next(reader, &record, &err)) != 0) {
         if (r > 0) {
             count(tally, &record);
@@ -49,6 +52,25 @@ static int walk(const struct cli *cli, const char *directory, visitor *visit, st
         } else {
             status = cli_fail(cli, "%s", err.text);
         }
+    }
+    return status;
+}
+
+static int walk(const struct cli *cli, const char *directory, visitor *visit, struct tally *tally)
+{
+    struct spool_reader *reader = NULL;
+    struct err err;
+    int status;
+    int r = spool_reader_open_directory(&reader, directory, 0, &err);
+
+    if (r < 0)
+        return cli_fail(cli, "%s", err.text);
+    status = walk_on(cli, reader, visit, tally);
+    spool_reader_get_notes(reader, &tally->notes);
+    for (int i = 0; i < TAIL_LOOKS && status == CLI_FINE && tally->notes.tail_to > 0; i++) {
+        clock_sleep_ms(TAIL_LOOK_MS); /* a living process may be writing just there */
+        status = walk_on(cli, reader, visit, tally);
+        spool_reader_get_notes(reader, &tally->notes);
     }
     spool_reader_close(reader);
     return status;
@@ -128,6 +150,25 @@ int cli_spool_status(struct cli *cli)
     return status;
 }
 
+static void print_notes(const struct cli *cli, const struct spool_reader_notes *notes)
+{
+    if (notes->damaged_headers > 0)
+        cli_fail(cli,
+                 "the headers of %" PRIu64 " segments are damaged (the first: segment of number %" PRIu64
+                 "); no record is lost by that",
+                 notes->damaged_headers, notes->damaged_segment);
+    if (notes->short_segments > 0)
+        cli_fail(cli,
+                 "%" PRIu64 " segments are not as long as they were made (the first: segment of number %" PRIu64 ")",
+                 notes->short_segments, notes->short_segment);
+    if (notes->tail_to > 0)
+        cli_fail(cli,
+                 "bytes %" PRIu64 " to %" PRIu64 " of the newest segment (of number %" PRIu64 ") %s: a write that was "
+                 "torn, or damage to the records from number %" PRIu64 " on",
+                 notes->tail_from, notes->tail_to, notes->tail_segment,
+                 notes->tail_unreadable ? "cannot be read" : "are no record", notes->tail_seq);
+}
+
 int cli_spool_verify(struct cli *cli)
 {
     struct tally t = {0};
@@ -135,8 +176,11 @@ int cli_spool_verify(struct cli *cli)
 
     if (!look(cli, NULL, print_damage, &t, &status))
         return status;
+    print_notes(cli, &t.notes);
     printf("%" PRIu64 " records read, %" PRIu64 " damaged stretches\n", t.records, t.damaged);
-    return t.damaged > 0 ? CLI_FAILED : CLI_FINE;
+    return t.damaged > 0 || t.notes.damaged_headers > 0 || t.notes.short_segments > 0 || t.notes.tail_to > 0
+               ? CLI_FAILED
+               : CLI_FINE;
 }
 
 /* Text as a JSON string when that keeps every byte, else the bytes in hex under NAME_hex. */

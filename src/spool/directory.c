@@ -4,7 +4,8 @@
  *   spool.lock          locked by the process that has the spool open; its pid as text
  *   <number>.segment    the segments (segment.c)
  *   next.zero           the next segment being made; has no meaning after a crash
- *   quarantine/         copies of damaged bytes, <first number>-<last number>.at-<offset>-of-<segment> */
+ *   quarantine/         copies of damaged bytes, <first number>-<last number>.at-<offset>-of-<segment>; released
+ *                       segments that could not be read whole, under their own names */
 #include "spool/spool_priv.h"
 
 #include <dirent.h>
@@ -23,6 +24,12 @@ static const char lock_name[] = "spool.lock";
 static const char quarantine_name[] = "quarantine";
 
 /* System calls ------------------------------------------------------------------------------------------------- */
+
+static ssize_t system_pread(const struct spool_io *io, int fd, void *data, size_t len, off_t offset)
+{
+    (void)io;
+    return pread(fd, data, len, offset);
+}
 
 static ssize_t system_pwrite(const struct spool_io *io, int fd, const void *data, size_t len, off_t offset)
 {
@@ -61,6 +68,7 @@ static int system_ftruncate(const struct spool_io *io, int fd, off_t len)
 }
 
 const struct spool_io spool_io_system = {
+    .pread = system_pread,
     .pwrite = system_pwrite,
     .fdatasync = system_fdatasync,
     .fsync = system_fsync,
@@ -89,6 +97,39 @@ int write_fully(const struct spool_io *io, int fd, const void *data, size_t len,
         offset += (uint64_t)n;
     }
     return 0;
+}
+
+ssize_t read_fully(const struct spool_io *io, int fd, void *data, size_t len, uint64_t offset)
+{
+    char *out = data;
+    size_t have = 0;
+
+    while (have < len) {
+        ssize_t n = io->pread(io, fd, out + have, len - have, (off_t)(offset + have));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    return (ssize_t)have;
+}
+
+bool read_failed_for_good(int number)
+{
+    switch (number) {
+    case EIO:
+    case ENODATA:   /* a sector the drive has given up */
+    case EBADMSG:   /* a checksum of the file system does not fit */
+    case EUCLEAN:   /* nor does its structure */
+    case EREMOTEIO: /* the drive's own trouble */
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* The directory itself ----------------------------------------------------------------------------------------- */
@@ -284,22 +325,71 @@ static bool uuid_parse(struct spool_uuid *out, const char *text)
     return true;
 }
 
-int directory_read_id(int dir_fd, const struct segment_list *list, struct spool_uuid *out, struct err *err)
+/* 1: done, 0: it is not there or tells none, -1: errno says why it cannot be read. */
+static int read_id_file(const struct spool_io *io, int dir_fd, struct spool_uuid *out)
 {
     char text[SPOOL_ID_TEXT] = "";
     int fd = openat(dir_fd, id_name, O_RDONLY | O_CLOEXEC);
-    ssize_t n = 0;
+    int number;
+    ssize_t n;
 
-    if (fd >= 0) {
-        n = pread(fd, text, SPOOL_ID_TEXT - 1, 0);
-        close(fd);
-    }
-    if (n == SPOOL_ID_TEXT - 1 && uuid_parse(out, text))
-        return 0;
-    for (size_t i = 0; i < list->count; i++)
-        if (segment_read_id(dir_fd, list->first_seqs[i], out))
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -1;
+    n = read_fully(io, fd, text, SPOOL_ID_TEXT - 1, 0);
+    number = errno;
+    close(fd);
+    errno = number;
+    return n < 0 ? -1 : n == SPOOL_ID_TEXT - 1 && uuid_parse(out, text);
+}
+
+static bool uuid_equal(const struct spool_uuid *a, const struct spool_uuid *b)
+{
+    return memcmp(a->bytes, b->bytes, ID_BYTES) == 0;
+}
+
+bool directory_id_is(const struct spool_io *io, int dir_fd, const struct spool_uuid *id)
+{
+    struct spool_uuid found;
+
+    return read_id_file(io, dir_fd, &found) == 1 && uuid_equal(&found, id);
+}
+
+/* The file has no checksum, a segment's header has one, and its records are salted with the id: where the file stands
+ * alone against the segments, one damaged digit shall not make strangers of them all. */
+int directory_read_id(const struct spool_io *io, int dir_fd, const struct segment_list *list, struct spool_uuid *out,
+                      struct err *err)
+{
+    struct spool_uuid of_file, of_segment;
+    int file = read_id_file(io, dir_fd, &of_file);
+    int failure = file < 0 ? errno : 0;
+    bool known = false;
+
+    for (size_t i = 0; i < list->count; i++) {
+        int r = segment_read_id(io, dir_fd, list->first_seqs[i], &of_segment);
+
+        if (r < 0)
+            failure = errno;
+        if (r <= 0)
+            continue;
+        if (file == 1 && (uuid_equal(&of_segment, &of_file) || (known && !uuid_equal(&of_segment, out)))) {
+            *out = of_file;
             return 0;
-    return err_set(err, ERR_NOT_FOUND, "the directory holds no spool: neither %s nor a segment tells its id", id_name);
+        }
+        *out = of_segment;
+        known = true;
+        if (file != 1)
+            return 0;
+    }
+    if (known)
+        return 0;
+    if (file == 1) {
+        *out = of_file;
+        return 0;
+    }
+    errno = failure;
+    return failure != 0 ? err_set_errno(err, ERR_FAILED, "could not read the spool's id from %s or a segment", id_name)
+                        : err_set(err, ERR_NOT_FOUND,
+                                  "the directory holds no spool: neither %s nor a segment tells its id", id_name);
 }
 
 /* Writes a whole file so that after a crash it is there with all its bytes or not at all. */
@@ -332,6 +422,35 @@ int directory_write_id(const struct spool_io *io, int dir_fd, const struct spool
 
 /* Quarantine --------------------------------------------------------------------------------------------------- */
 
+static int open_quarantine(int dir_fd, struct err *err)
+{
+    int fd;
+
+    if (mkdirat(dir_fd, quarantine_name, 0700) < 0 && errno != EEXIST)
+        return err_set_errno(err, ERR_FAILED, "could not create \"%s\"", quarantine_name);
+    fd = openat(dir_fd, quarantine_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, ERR_FAILED, "could not open \"%s\"", quarantine_name);
+    return fd;
+}
+
+int quarantine_move(const struct spool_io *io, int dir_fd, const char *name, struct err *err)
+{
+    char inside[NAME_BYTES + sizeof(quarantine_name)];
+    int fd = open_quarantine(dir_fd, err);
+    int r = 0;
+
+    if (fd < 0)
+        return fd;
+    snprintf(inside, sizeof(inside), "%s/%s", quarantine_name, name);
+    if (io->rename(io, dir_fd, name, inside) < 0)
+        r = err_set_errno(err, ERR_FAILED, "could not move \"%s\" to %s", name, quarantine_name);
+    if (r == 0)
+        r = directory_sync(io, fd, err); /* never out of both */
+    close(fd);
+    return r < 0 ? r : directory_sync(io, dir_fd, err);
+}
+
 int quarantine_save(const struct spool_io *io, int dir_fd, const struct segment *segment,
                     const struct segment_item *damage, struct err *err)
 {
@@ -342,11 +461,9 @@ int quarantine_save(const struct spool_io *io, int dir_fd, const struct segment 
     int fd;
     int r;
 
-    if (mkdirat(dir_fd, quarantine_name, 0700) < 0 && errno != EEXIST)
-        return err_set_errno(err, ERR_FAILED, "could not create \"%s\"", quarantine_name);
-    fd = openat(dir_fd, quarantine_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = open_quarantine(dir_fd, err);
     if (fd < 0)
-        return err_set_errno(err, ERR_FAILED, "could not open \"%s\"", quarantine_name);
+        return fd;
     snprintf(name, sizeof(name), "%020" PRIu64 "-%020" PRIu64 ".at-%" PRIu64 "-of-%020" PRIu64, damage->first_seq,
              damage->seq, damage->from, segment->first_seq);
     if (faccessat(fd, name, F_OK, 0) == 0) {
@@ -358,7 +475,7 @@ int quarantine_save(const struct spool_io *io, int dir_fd, const struct segment 
         r = err_set(err, ERR_FAILED, "no memory to keep damaged bytes");
         goto out;
     }
-    n = pread(segment->fd, bytes, len, (off_t)damage->from);
+    n = read_fully(io, segment->fd, bytes, len, damage->from);
     if (n < 0) {
         r = err_set_errno(err, ERR_FAILED, "could not read damaged bytes");
         goto out;

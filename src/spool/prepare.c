@@ -9,7 +9,8 @@
  * keeps up no block is ever freed. What is left over, after a backlog, shrinks in steps before it goes.
  *
  * A segment that cannot be made - a full disk, in most cases - is tried again every second and when a segment was
- * taken out. Until then appends that need it get ERR_FULL; nothing acknowledged was touched, so nothing has failed. */
+ * taken out; while the disk itself says that it has no room for one nothing is written, and it is asked more often.
+ * Until then appends that need it get ERR_FULL; nothing acknowledged was touched, so nothing has failed. */
 #include "spool/spool_priv.h"
 
 #include "base/clock.h"
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -25,6 +27,7 @@ enum {
     PAUSE_US = 20 * 1000,
     SHRINK_PAUSE_MS = 5,
     ROUND_US = 1000 * 1000,
+    ASK_US = 200 * 1000, /* so that webhooks are taken again well within a second of there being room */
 };
 
 /* After a step: rests, unless an appender waits or the newest segment is filling up as fast. False: the spool is being
@@ -39,6 +42,16 @@ static bool pace(struct spool *sp, uint64_t done)
     go_on = !sp->stopping && !atomic_load(&sp->failed);
     pthread_mutex_unlock(&sp->lock);
     return go_on;
+}
+
+/* Without a room for a whole segment none is begun: it would take from others on this disk what is left, and give it
+ * back, again and again. What cannot tell its size is tried. */
+static bool disk_has_room(const struct spool *sp)
+{
+    struct statvfs disk;
+
+    return sp->has_spare || fstatvfs(sp->dir_fd, &disk) < 0 || disk.f_blocks == 0 ||
+           disk.f_bavail >= (sp->segment_bytes + disk.f_frsize - 1) / disk.f_frsize;
 }
 
 /* A file to be filled with zeros: the spare if there is one, else a new one. */
@@ -79,15 +92,19 @@ fail:
     return -1;
 }
 
-/* Called with the lock held, works without it. */
-static void prepare_next(struct spool *sp)
+/* Called with the lock held, works without it. Gives the time to wait before the next try, 0: it is made. */
+static int64_t prepare_next(struct spool *sp)
 {
-    int fd;
-    int number;
+    int fd = -1;
+    int number = ENOSPC;
+    bool room;
 
     pthread_mutex_unlock(&sp->lock);
-    fd = make_zeros(sp);
-    number = errno;
+    room = disk_has_room(sp);
+    if (room) {
+        fd = make_zeros(sp);
+        number = errno;
+    }
     if (fd < 0 && number != 0) {
         struct err err;
 
@@ -109,6 +126,7 @@ static void prepare_next(struct spool *sp)
     }
     sp->no_space = fd < 0;
     pthread_cond_broadcast(&sp->room);
+    return fd >= 0 ? 0 : room ? ROUND_US : ASK_US;
 }
 
 /* The oldest segment may go when all its records are released and the one after it is on disk: the newest segment
@@ -139,14 +157,17 @@ static void shrink(struct spool *sp, const char *name)
     close(fd);
 }
 
-/* Takes a released segment out of the directory; the directory is synced before the file's bytes change, for under its
- * own name it would look damaged. */
-static int retire(struct spool *sp, const char *name, struct err *err)
+/* Takes a released segment out of the directory, one with bytes that could not be read into quarantine; the directory
+ * is synced before the file's bytes change, for under its own name it would look damaged. */
+static int retire(struct spool *sp, const char *name, bool unreadable, struct err *err)
 {
     struct stat st;
-    bool keep = !sp->has_spare && fstatat(sp->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-                (uint64_t)st.st_size == sp->segment_bytes;
+    bool keep;
 
+    if (unreadable)
+        return quarantine_move(sp->io, sp->dir_fd, name, err);
+    keep = !sp->has_spare && fstatat(sp->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (uint64_t)st.st_size == sp->segment_bytes;
     if (sp->io->rename(sp->io, sp->dir_fd, name, keep ? SPARE_NAME : LEAVING_NAME) < 0)
         return err_set_errno(err, ERR_FAILED, "could not rename spool segment \"%s\"", name);
     if (directory_sync(sp->io, sp->dir_fd, err) < 0)
@@ -164,13 +185,15 @@ static int retire(struct spool *sp, const char *name, struct err *err)
 static void retire_oldest(struct spool *sp)
 {
     char name[NAME_BYTES];
+    bool unreadable;
     struct err err;
 
     segment_name(name, sp->kept.items[0].first_seq);
+    unreadable = sp->kept.items[0].unreadable;
     sp->kept.count--;
     memmove(sp->kept.items, sp->kept.items + 1, sp->kept.count * sizeof(sp->kept.items[0]));
     pthread_mutex_unlock(&sp->lock);
-    if (retire(sp, name, &err) < 0)
+    if (retire(sp, name, unreadable, &err) < 0)
         log_warn("released spool segment not removed", log_str("reason", err.text));
     pthread_mutex_lock(&sp->lock);
 }
@@ -185,14 +208,15 @@ void *prepare_main(void *arg)
         int64_t now_us = clock_mono_us();
 
         if (sp->next == NEXT_MISSING && now_us >= retry_us && !atomic_load(&sp->failed)) {
-            prepare_next(sp);
-            retry_us = sp->no_space ? clock_mono_us() + ROUND_US : 0;
+            int64_t pause_us = prepare_next(sp);
+
+            retry_us = pause_us > 0 ? clock_mono_us() + pause_us : 0;
         } else if (oldest_may_go_locked(sp)) {
             retire_oldest(sp);
             retry_us = 0;
         } else {
             spool_show_gauges_locked(sp);
-            cond_wait_until(&sp->chores, &sp->lock, now_us + ROUND_US);
+            cond_wait_until(&sp->chores, &sp->lock, retry_us > now_us ? retry_us : now_us + ROUND_US);
         }
     }
     pthread_mutex_unlock(&sp->lock);

@@ -11,20 +11,23 @@
 
 struct spool_reader {
     struct spool *spool; /* NULL: only a directory */
+    const struct spool_io *io;
     int dir_fd;
     struct spool_uuid id;
     uint64_t from;      /* records below are skipped */
     uint64_t read_upto; /* what was durable when the cursor's window was filled */
     struct segment_cursor cursor;
+    struct spool_reader_notes notes;
 };
 
-static struct spool_reader *reader_new(struct spool *sp, uint64_t from)
+static struct spool_reader *reader_new(struct spool *sp, const struct spool_io *io, uint64_t from)
 {
     struct spool_reader *reader = calloc(1, sizeof(*reader));
 
     if (!reader)
         return NULL;
     reader->spool = sp;
+    reader->io = io;
     reader->dir_fd = -1;
     reader->from = from > 0 ? from : 1;
     cursor_init(&reader->cursor);
@@ -33,7 +36,7 @@ static struct spool_reader *reader_new(struct spool *sp, uint64_t from)
 
 int spool_reader_open(struct spool_reader **out, struct spool *sp, uint64_t from, struct err *err)
 {
-    struct spool_reader *reader = reader_new(sp, from);
+    struct spool_reader *reader = reader_new(sp, sp->io, from);
     int r;
 
     if (!reader)
@@ -51,7 +54,7 @@ int spool_reader_open(struct spool_reader **out, struct spool *sp, uint64_t from
 
 int spool_reader_open_directory(struct spool_reader **out, const char *directory, uint64_t from, struct err *err)
 {
-    struct spool_reader *reader = reader_new(NULL, from);
+    struct spool_reader *reader = reader_new(NULL, &spool_io_system, from);
     struct segment_list list = {0};
     int r;
 
@@ -61,7 +64,7 @@ int spool_reader_open_directory(struct spool_reader **out, const char *directory
     if (r >= 0)
         r = directory_list(r, &list, err);
     if (r == 0)
-        r = directory_read_id(reader->dir_fd, &list, &reader->id, err);
+        r = directory_read_id(reader->io, reader->dir_fd, &list, &reader->id, err);
     segment_list_release(&list);
     if (r < 0) {
         spool_reader_close(reader);
@@ -84,11 +87,16 @@ void spool_reader_close(struct spool_reader *reader)
 static int enter_segment(struct spool_reader *reader, uint64_t first_seq, struct err *err)
 {
     struct segment segment;
-    int r = segment_open(&segment, reader->dir_fd, first_seq, &reader->id, O_RDONLY, err);
+    int r = segment_open(&segment, reader->io, reader->dir_fd, first_seq, &reader->id, O_RDONLY, err);
 
-    if (r == 0)
-        cursor_start(&reader->cursor, &segment);
-    return r;
+    if (r < 0)
+        return r;
+    cursor_start(&reader->cursor, &segment);
+    if (segment.damaged_header && reader->notes.damaged_headers++ == 0)
+        reader->notes.damaged_segment = first_seq;
+    if (segment.cut_short && !segment.damaged_header && reader->notes.short_segments++ == 0)
+        reader->notes.short_segment = first_seq;
+    return 0;
 }
 
 /* Enters the segment that holds from, or the oldest one. 1: done, 0: there is no segment yet. */
@@ -133,6 +141,20 @@ static int find_segment_after(struct spool_reader *reader, struct segment_after 
     return 0;
 }
 
+static void note_tail(struct spool_reader *reader, const struct segment_item *torn)
+{
+    reader->notes.tail_segment = reader->cursor.segment.first_seq;
+    reader->notes.tail_seq = torn->first_seq;
+    reader->notes.tail_from = torn->from;
+    reader->notes.tail_to = torn->to;
+    reader->notes.tail_unreadable = torn->unreadable;
+}
+
+void spool_reader_get_notes(const struct spool_reader *reader, struct spool_reader_notes *out)
+{
+    *out = reader->notes;
+}
+
 enum reader_step { STEP_RECORD, STEP_DAMAGE, STEP_AGAIN, STEP_WAIT };
 
 /* Damage seen in the files of a living process may be a record that was being written during the search: looks again.
@@ -154,6 +176,25 @@ static int confirm_damage(struct segment_cursor *c, uint64_t limit, struct segme
     c->next_seq = next_seq;
     *item = damage;
     return STEP_DAMAGE;
+}
+
+/* The item is damage, the cursor stands behind it. What only could not be read is tried again for a while, from before
+ * it: the disk may come back, and what is reported as damage is not loaded any more. */
+static int step_over_damage(struct spool_reader *reader, uint64_t durable, struct segment_item *item, struct err *err)
+{
+    struct segment_cursor *c = &reader->cursor;
+    int r = confirm_damage(c, durable, item, err);
+
+    if (r != STEP_DAMAGE || !item->unreadable || !reader->spool ||
+        spool_gives_up_reading(reader->spool, c->segment.first_seq))
+        return r;
+    c->pos = item->from;
+    c->next_seq = item->first_seq;
+    cursor_forget(c);
+    return err_set(err, ERR_FAILED,
+                   "the disk does not give spool records %" PRIu64 " to %" PRIu64 " (segment of number %" PRIu64
+                   ", bytes %" PRIu64 " to %" PRIu64 ")",
+                   item->first_seq, item->seq, c->segment.first_seq, item->from, item->to);
 }
 
 /* No intact record with a number up to durable was at the cursor: finds out why. */
@@ -183,9 +224,12 @@ static int step_over(struct spool_reader *reader, uint64_t durable, struct segme
     case SEGMENT_RESUMED:
         return STEP_AGAIN;
     case SEGMENT_DAMAGED:
-        return confirm_damage(c, durable, item, err);
-    case SEGMENT_CLEAN:
+        return step_over_damage(reader, durable, item, err);
     case SEGMENT_TORN:
+        note_tail(reader, item);
+        cursor_forget(c);
+        break;
+    case SEGMENT_CLEAN:
         cursor_forget(c);
     }
     return STEP_WAIT;
@@ -230,13 +274,15 @@ int spool_reader_next(struct spool_reader *reader, struct spool_record *record, 
             return 0;
         if (r == STEP_AGAIN || item.seq < reader->from)
             continue;
+        reader->notes.tail_to = 0; /* there was more to come */
         *record = (struct spool_record){.seq = item.seq, .appended_us = item.appended_us, .data = item.data};
         if (r == STEP_RECORD)
             return 1;
         record->data = (struct span){0};
         return err_set(err, ERR_INVALID,
-                       "spool records %" PRIu64 " to %" PRIu64 " are damaged or missing (segment of number %" PRIu64
-                       ", bytes %" PRIu64 " to %" PRIu64 ")",
-                       item.first_seq, item.seq, reader->cursor.segment.first_seq, item.from, item.to);
+                       "spool records %" PRIu64 " to %" PRIu64 " %s (segment of number %" PRIu64 ", bytes %" PRIu64
+                       " to %" PRIu64 ")",
+                       item.first_seq, item.seq, item.unreadable ? "cannot be read" : "are damaged or missing",
+                       reader->cursor.segment.first_seq, item.from, item.to);
     }
 }

@@ -10,7 +10,11 @@
  *   bytes behind the last intact record of the last segment (a torn tail, or a last record gone bad - nobody can tell):
  *     copied to quarantine/ too, then cut: a mark is written in their place, synced, and only then the rest is zeroed
  *     and synced. The numbers the lost bytes may have had are never given again;
- *   a last segment shorter than it was made: the same, and its header is made to agree with its size.
+ *   a last segment shorter than it was made: the same, and its header is made to agree with its size;
+ *   bytes the disk does not give: as damage, but nothing is ever written over them, for they may be whole and readable
+ *     another day. So a last segment whose end or header cannot be read is not cut but sealed: appending goes on in a
+ *     new one, behind every number the unreadable bytes may hold. Readers try again for themselves.
+ *
  * A crash between any two of these steps leaves a directory for which recovery does the rest. */
 #include "spool/spool_priv.h"
 
@@ -53,9 +57,11 @@ static void quarantine(struct recovery *rec, const struct spool_io *io, int dir_
         log_warn("spool records missing", log_u64("first_seq", damage->first_seq), log_u64("last_seq", damage->seq));
         return;
     }
-    keep_copy(io, dir_fd, segment, damage);
+    if (!damage->unreadable) /* else there is nothing to copy */
+        keep_copy(io, dir_fd, segment, damage);
     rec->quarantined += damage->seq - damage->first_seq + 1;
-    log_error("spool records damaged", log_u64("first_seq", damage->first_seq), log_u64("last_seq", damage->seq),
+    log_error(damage->unreadable ? "spool records cannot be read" : "spool records damaged",
+              log_u64("first_seq", damage->first_seq), log_u64("last_seq", damage->seq),
               log_u64("segment", segment->first_seq), log_u64("from_byte", damage->from),
               log_u64("to_byte", damage->to));
 }
@@ -74,18 +80,35 @@ static int zero_range(const struct spool_io *io, int fd, uint64_t from, uint64_t
     return 0;
 }
 
+/* The highest number that may have been given to a record in the bytes behind the cursor. */
+static uint64_t last_possible_seq(const struct segment *segment, const struct segment_item *torn)
+{
+    uint64_t lost_bytes = torn->to - torn->from;
+
+    if (segment->cut_short && segment->made_bytes > torn->to)
+        lost_bytes = segment->made_bytes - torn->from; /* nobody knows what stood there */
+    return torn->first_seq + lost_bytes / record_bytes(1);
+}
+
+/* Leaves the last segment as it is, and its numbers to whatever may be in it. */
+static void seal_tail(struct recovery *rec, struct segment_cursor *c, const struct segment_item *torn)
+{
+    rec->sealed = true;
+    c->next_seq = last_possible_seq(&c->segment, torn) + 1;
+    log_error("spool tail cannot be read, goes on in a new segment", log_u64("segment", c->segment.first_seq),
+              log_u64("first_seq", torn->first_seq), log_u64("from_byte", torn->from), log_u64("to_byte", torn->to),
+              log_u64("next_seq", c->next_seq));
+}
+
 /* Cuts the last segment at the cursor; torn says which bytes are there. */
 static int cut_tail(const struct spool_io *io, int dir_fd, struct segment_cursor *c, struct segment_item *torn,
                     const struct spool_uuid *id, struct err *err)
 {
     struct segment *segment = &c->segment;
-    uint64_t lost_bytes = torn->to - torn->from;
     char mark[RECORD_HEADER_BYTES];
     uint64_t end;
 
-    if (segment->cut_short && segment->made_bytes > torn->to)
-        lost_bytes = segment->made_bytes - torn->from; /* nobody knows what stood there */
-    torn->seq = torn->first_seq + lost_bytes / record_bytes(1);
+    torn->seq = last_possible_seq(segment, torn);
     log_warn("spool tail cut", log_u64("segment", segment->first_seq), log_u64("at_byte", torn->from),
              log_u64("bytes", torn->to - torn->from), log_u64("next_seq", torn->seq + 1));
     keep_copy(io, dir_fd, segment, torn);
@@ -110,6 +133,15 @@ static int cut_tail(const struct spool_io *io, int dir_fd, struct segment_cursor
 fail:
     return err_set_errno(err, ERR_FAILED, "could not cut the torn tail of the spool segment of number %" PRIu64,
                          segment->first_seq);
+}
+
+static int end_tail(struct recovery *rec, const struct spool_io *io, int dir_fd, struct segment_cursor *c,
+                    struct segment_item *torn, const struct spool_uuid *id, struct err *err)
+{
+    if (!torn->unreadable && !c->segment.unreadable_header)
+        return cut_tail(io, dir_fd, c, torn, id, err);
+    seal_tail(rec, c, torn);
+    return 0;
 }
 
 static int recover_segment(struct recovery *rec, const struct spool_io *io, int dir_fd, struct segment_cursor *c,
@@ -138,10 +170,10 @@ static int recover_segment(struct recovery *rec, const struct spool_io *io, int 
             quarantine(rec, io, dir_fd, &c->segment, &item);
             break;
         case SEGMENT_TORN:
-            return cut_tail(io, dir_fd, c, &item, id, err);
+            return end_tail(rec, io, dir_fd, c, &item, id, err);
         case SEGMENT_CLEAN:
             if (limit == LIMIT_UNKNOWN && c->segment.cut_short)
-                return cut_tail(io, dir_fd, c, &item, id, err);
+                return end_tail(rec, io, dir_fd, c, &item, id, err);
             return 0;
         }
     }
@@ -173,7 +205,7 @@ int recover(struct recovery *out, const struct spool_io *io, int dir_fd, const s
         bool last = i + 1 == list->count;
         struct segment segment;
 
-        r = segment_open(&segment, dir_fd, list->first_seqs[i], id, O_RDWR, err);
+        r = segment_open(&segment, io, dir_fd, list->first_seqs[i], id, O_RDWR, err);
         if (r < 0)
             goto out;
         cursor_start(&cursor, &segment);
@@ -186,10 +218,13 @@ int recover(struct recovery *out, const struct spool_io *io, int dir_fd, const s
         if (r < 0)
             goto out;
         rec.next_seq = cursor.next_seq;
-        rec.kept.items[rec.kept.count++] =
-            (struct kept_segment){.first_seq = segment.first_seq, .bytes = cursor.pos - SEGMENT_HEADER_BYTES};
+        rec.kept.items[rec.kept.count++] = (struct kept_segment){
+            .first_seq = segment.first_seq,
+            .bytes = cursor.pos - SEGMENT_HEADER_BYTES,
+            .unreadable = cursor.unreadable_to > 0 || segment.unreadable_header,
+        };
     }
-    if (list->count > 0 && cursor.pos + record_bytes(1) <= cursor.segment.file_bytes) {
+    if (list->count > 0 && !rec.sealed && cursor.pos + record_bytes(1) <= cursor.segment.file_bytes) {
         rec.tail_fd = cursor.segment.fd;
         rec.tail_pos = cursor.pos;
         rec.tail_bytes = cursor.segment.file_bytes;

@@ -48,6 +48,7 @@ enum {
     FORMAT_VERSION = 1,
     WINDOW_BYTES = 256 * 1024,
     FIRST_READ_BYTES = 8 * 1024, /* after cursor_forget(): a reader at the tail asks for little, and often */
+    PAGE_BYTES = 4096,           /* what the kernel reads at least: where that fails, it fails as a whole */
 };
 
 /* No stretch of one segment can make the numbers jump further than this: a cheap sieve before the checksum. */
@@ -126,25 +127,6 @@ int segment_write_header(const struct spool_io *io, int fd, const struct spool_u
     return write_fully(io, fd, header, sizeof(header), 0);
 }
 
-/* Up to len bytes from offset; fewer only at the end of the file. */
-static ssize_t read_fully(int fd, char *out, size_t len, uint64_t offset)
-{
-    size_t have = 0;
-
-    while (have < len) {
-        ssize_t n = pread(fd, out + have, len - have, (off_t)(offset + have));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        have += (size_t)n;
-    }
-    return (ssize_t)have;
-}
-
 /* Checks what an intact header says; a damaged one is only noted: the name and the id suffice to read the records. */
 static int check_header(struct segment *segment, const char *header, const struct spool_uuid *id, const char *name,
                         struct err *err)
@@ -170,13 +152,14 @@ static int check_header(struct segment *segment, const char *header, const struc
     return 0;
 }
 
-int segment_open(struct segment *out, int dir_fd, uint64_t first_seq, const struct spool_uuid *id, int flags,
-                 struct err *err)
+int segment_open(struct segment *out, const struct spool_io *io, int dir_fd, uint64_t first_seq,
+                 const struct spool_uuid *id, int flags, struct err *err)
 {
-    struct segment segment = {.first_seq = first_seq, .salt = segment_salt(id, first_seq)};
+    struct segment segment = {.io = io, .first_seq = first_seq, .salt = segment_salt(id, first_seq)};
     char header[SEGMENT_HEADER_BYTES] = {0};
     char name[NAME_BYTES];
     struct stat st;
+    ssize_t n;
     int r;
 
     segment_name(name, first_seq);
@@ -184,10 +167,14 @@ int segment_open(struct segment *out, int dir_fd, uint64_t first_seq, const stru
     if (segment.fd < 0)
         return err_set_errno(err, errno == ENOENT ? ERR_NOT_FOUND : ERR_FAILED, "could not open spool segment \"%s\"",
                              name);
-    if (fstat(segment.fd, &st) < 0 || read_fully(segment.fd, header, sizeof(header), 0) < 0) {
+    n = read_fully(io, segment.fd, header, sizeof(header), 0);
+    segment.unreadable_header = n < 0 && read_failed_for_good(errno);
+    if ((n < 0 && !segment.unreadable_header) || fstat(segment.fd, &st) < 0) {
         r = err_set_errno(err, ERR_FAILED, "could not read spool segment \"%s\"", name);
         goto fail;
     }
+    if (segment.unreadable_header)
+        memset(header, 0, sizeof(header)); /* no less is known than of a damaged one */
     segment.file_bytes = (uint64_t)st.st_size;
     r = check_header(&segment, header, id, name, err);
     if (r < 0)
@@ -199,23 +186,28 @@ fail:
     return r;
 }
 
-bool segment_read_id(int dir_fd, uint64_t first_seq, struct spool_uuid *out)
+int segment_read_id(const struct spool_io *io, int dir_fd, uint64_t first_seq, struct spool_uuid *out)
 {
     char header[SEGMENT_HEADER_BYTES];
     char name[NAME_BYTES];
-    bool found = false;
+    int number;
+    ssize_t n;
     int fd;
 
     segment_name(name, first_seq);
     fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return false;
-    if (read_fully(fd, header, sizeof(header), 0) == SEGMENT_HEADER_BYTES && header_intact(header)) {
-        memcpy(out->bytes, header + 16, ID_BYTES);
-        found = true;
-    }
+        return -1;
+    n = read_fully(io, fd, header, sizeof(header), 0);
+    number = errno;
     close(fd);
-    return found;
+    errno = number;
+    if (n < 0)
+        return -1;
+    if (n < SEGMENT_HEADER_BYTES || !header_intact(header))
+        return 0;
+    memcpy(out->bytes, header + 16, ID_BYTES);
+    return 1;
 }
 
 /* Records ------------------------------------------------------------------------------------------------------ */
@@ -279,11 +271,50 @@ void cursor_start(struct segment_cursor *c, const struct segment *segment)
 
 void cursor_forget(struct segment_cursor *c)
 {
+    c->unreadable_from = c->unreadable_to = 0;
     c->window_len = 0;
     c->read_bytes = FIRST_READ_BYTES;
 }
 
-/* Points *out to len bytes of the file from pos on; what lies behind the end of the file reads as zeros. */
+static void note_unreadable(struct segment_cursor *c, uint64_t from, uint64_t to)
+{
+    if (c->unreadable_to == 0 || from < c->unreadable_from)
+        c->unreadable_from = from;
+    if (to > c->unreadable_to)
+        c->unreadable_to = to;
+}
+
+/* Fills the window from pos on. Where the disk fails the pages are read one by one, and those it does not give are left
+ * as zeros. */
+static ssize_t read_window(struct segment_cursor *c, size_t want, uint64_t pos)
+{
+    const struct segment *s = &c->segment;
+    ssize_t n = read_fully(s->io, s->fd, c->window, want, pos);
+    size_t len;
+
+    if (n >= 0 || !read_failed_for_good(errno))
+        return n;
+    for (size_t done = 0; done < want; done += len) {
+        uint64_t at = pos + done;
+
+        len = PAGE_BYTES - (size_t)(at % PAGE_BYTES);
+        if (len > want - done)
+            len = want - done;
+        if (at >= s->file_bytes)
+            return (ssize_t)done;
+        n = read_fully(s->io, s->fd, c->window + done, len, at);
+        if (n < 0 && !read_failed_for_good(errno))
+            return -1;
+        if (n < 0)
+            note_unreadable(c, at, at + len < s->file_bytes ? at + len : s->file_bytes);
+        n = n < 0 ? 0 : n;
+        memset(c->window + done + n, 0, len - (size_t)n);
+    }
+    return (ssize_t)want;
+}
+
+/* Points *out to len bytes of the file from pos on; what lies behind the end of the file reads as zeros, and so does
+ * what cannot be read. */
 static int cursor_bytes(struct segment_cursor *c, uint64_t pos, size_t len, const char **out, struct err *err)
 {
     size_t cap = len > WINDOW_BYTES ? len : WINDOW_BYTES;
@@ -303,7 +334,7 @@ static int cursor_bytes(struct segment_cursor *c, uint64_t pos, size_t len, cons
         c->window_cap = cap;
     }
     want = len > c->read_bytes ? len : c->read_bytes;
-    n = read_fully(c->segment.fd, c->window, want, pos);
+    n = read_window(c, want, pos);
     if (n < 0) {
         c->window_len = 0;
         return err_set_errno(err, ERR_FAILED, "could not read the spool segment of number %" PRIu64,
@@ -376,12 +407,18 @@ int cursor_take(struct segment_cursor *c, uint64_t limit, struct segment_item *i
     }
 }
 
+static bool unreadable_between(const struct segment_cursor *c, uint64_t from, uint64_t to)
+{
+    return c->unreadable_from < to && c->unreadable_to > from;
+}
+
 /* Stands the cursor before the record or mark found at pos; item says what was lost on the way. */
 static int resume_at(struct segment_cursor *c, uint64_t pos, const struct record_head *head, struct segment_item *item)
 {
     bool lost = head->first_seq > c->next_seq;
 
     *item = (struct segment_item){.first_seq = c->next_seq, .seq = head->first_seq - 1, .from = c->pos, .to = pos};
+    item->unreadable = unreadable_between(c, c->pos, pos);
     c->pos = pos;
     if (lost)
         c->next_seq = head->first_seq;
@@ -390,7 +427,7 @@ static int resume_at(struct segment_cursor *c, uint64_t pos, const struct record
 
 int cursor_resync(struct segment_cursor *c, uint64_t limit, struct segment_item *item, struct err *err)
 {
-    uint64_t dirty_end = c->pos; /* behind the last byte that is not zero */
+    uint64_t dirty_end = c->pos; /* behind the last byte that is not zero, or not known to be */
 
     for (uint64_t pos = c->pos; pos < c->segment.file_bytes && c->next_seq <= limit; pos += 8) {
         struct record_head head;
@@ -408,7 +445,10 @@ int cursor_resync(struct segment_cursor *c, uint64_t limit, struct segment_item 
         if (r > 0)
             return resume_at(c, pos, &head, item);
     }
+    if (c->unreadable_to > dirty_end)
+        dirty_end = c->unreadable_to;
     *item = (struct segment_item){.first_seq = c->next_seq, .seq = limit, .from = c->pos, .to = dirty_end};
+    item->unreadable = unreadable_between(c, c->pos, dirty_end);
     if (limit == LIMIT_UNKNOWN)
         return dirty_end > c->pos ? SEGMENT_TORN : SEGMENT_CLEAN;
     if (c->next_seq > limit)

@@ -35,6 +35,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* So long what cannot be read holds up the loader: a path to the disk that was lost may come back. */
+#define READING_PATIENCE_US (30 * INT64_C(1000000))
+
 /* Waiting ------------------------------------------------------------------------------------------------------ */
 
 /* Sleeps while *word is seen; false when the deadline has passed. */
@@ -360,6 +363,25 @@ void spool_release(struct spool *sp, uint64_t seq)
     pthread_mutex_unlock(&sp->lock);
 }
 
+bool spool_gives_up_reading(struct spool *sp, uint64_t segment)
+{
+    int64_t now_us = clock_mono_us();
+    bool gives_up;
+
+    pthread_mutex_lock(&sp->lock);
+    if (sp->unreadable_segment != segment || now_us - sp->unreadable_last_us > sp->patience_us / 3) {
+        sp->unreadable_segment = segment; /* the first time, or the first for long: another trouble */
+        sp->unreadable_since_us = now_us;
+    }
+    sp->unreadable_last_us = now_us;
+    gives_up = now_us - sp->unreadable_since_us >= sp->patience_us;
+    for (size_t i = 0; i < sp->kept.count && gives_up; i++)
+        if (sp->kept.items[i].first_seq == segment)
+            sp->kept.items[i].unreadable = true;
+    pthread_mutex_unlock(&sp->lock);
+    return gives_up;
+}
+
 static int64_t oldest_us_locked(const struct spool *sp)
 {
     return sp->released_seq < sp->last_seq ? age_of(&sp->age, sp->released_seq + 1) : 0;
@@ -466,6 +488,7 @@ static struct spool *spool_new(const struct spool_options *options, const struct
     cond_init_monotonic(&sp->reader_wake);
     atomic_init(&sp->wanted_seq, UINT64_MAX);
     age_init(&sp->age);
+    sp->patience_us = READING_PATIENCE_US;
     sp->batches[1].number = 1;
     sp->filling = &sp->batches[1];
     sp->directory = strdup(options->directory);
@@ -482,11 +505,17 @@ static struct spool *spool_new(const struct spool_options *options, const struct
  * the database knows of the old id must not be taken for them. */
 static int identify(struct spool *sp, const struct segment_list *list, struct err *err)
 {
-    int r = list->count > 0 ? directory_read_id(sp->dir_fd, list, &sp->id, err) : uuid_make(&sp->id, err);
+    bool made = list->count == 0;
+    int r = made ? uuid_make(&sp->id, err) : directory_read_id(sp->io, sp->dir_fd, list, &sp->id, err);
 
-    if (r == 0 && list->count == 0)
-        r = directory_write_id(sp->io, sp->dir_fd, &sp->id, err);
     uuid_format(sp->id_text, &sp->id);
+    if (r < 0 || (!made && directory_id_is(sp->io, sp->dir_fd, &sp->id)))
+        return r;
+    r = directory_write_id(sp->io, sp->dir_fd, &sp->id, err);
+    if (r < 0 && !made) { /* on a full disk, say; the segments know it */
+        log_warn("the file of the spool's id could not be mended", log_str("reason", err->text));
+        r = 0;
+    }
     return r;
 }
 

@@ -9,8 +9,9 @@
  * Threads: one writer commits, everything queued at once; a housekeeper makes the next segment full of zeros ahead of
  *          need, in paced steps, and removes released segments, so that neither holds up a commit.
  * Bounds:  max_bytes of unreleased segments, records waiting for their commit included; the files may take two segments
- *          more (the one being made, and the newest, which always stays). Over 70 % spool_status says alarm, at 100 %
- *          appends fail with ERR_FULL, as they do while the disk has no space for a segment they need.
+ *          more (the one being made, and the newest, which always stays), and quarantine/ is not counted. Over 70 %
+ *          spool_status says alarm, at 100 % appends fail with ERR_FULL, as they do while the disk has no space for a
+ *          segment they need.
  * Faults:  an error of write or fdatasync is final for this process: every waiting and later append fails,
  *          spool_status says failed, nothing more is acknowledged; a restart verifies the files and goes on.
  * Owner:   the directory is locked; a second process gets ERR_CONFLICT naming the first one's pid. A directory that
@@ -73,9 +74,23 @@ void spool_reader_close(struct spool_reader *reader);
 
 /* 1: *record is the next one. 0: none durable yet. Negative: damage or I/O. A stretch that is damaged or missing is
  * reported once as ERR_INVALID with the range of sequence numbers in err and *record set to its last one (data empty),
- * after which reading goes on behind it. What was released may be skipped silently. ERR_USAGE: a segment of another
- * format version or another spool. */
+ * after which reading goes on behind it. A stretch the disk does not give is ERR_FAILED, and the next call tries again;
+ * when that has gone on for half a minute, or at once in a directory, it is reported like damage - but its segment is
+ * then moved to quarantine/ instead of removed. What was released may be skipped silently. ERR_USAGE: a segment of
+ * another format version or another spool. */
 int spool_reader_next(struct spool_reader *reader, struct spool_record *record, struct err *err);
+
+/* What a reader has passed by without a record being lost for certain. */
+struct spool_reader_notes {
+    uint64_t damaged_headers, damaged_segment; /* how many, and the number of the first such segment */
+    uint64_t short_segments, short_segment;    /* the same, of segments that are not as long as they were made */
+    /* Bytes tail_from..tail_to of the newest segment, behind the last record, are no record: a write that was torn or
+     * is under way, or damage to the records from number tail_seq on. tail_to 0: there are none. */
+    uint64_t tail_segment, tail_seq, tail_from, tail_to;
+    bool tail_unreadable;
+};
+/* To be asked when spool_reader_next() has returned 0. */
+void spool_reader_get_notes(const struct spool_reader *reader, struct spool_reader_notes *out);
 
 /* Waits until a record with number seq or higher is durable, or timeout_ms passes, or spool_wake() is called; a wake
  * that finds nobody waiting makes the next wait return at once. */

@@ -37,9 +37,10 @@ struct spool_uuid {
     uint8_t bytes[ID_BYTES];
 };
 
-/* Every call that changes the disk goes through this table, so that tests can make a disk stall, fill or fail. All
- * behave as the system calls they are named after. */
+/* Every call that changes the disk or reads what a segment holds goes through this table, so that tests can make a disk
+ * stall, fill or fail. All behave as the system calls they are named after. */
 struct spool_io {
+    ssize_t (*pread)(const struct spool_io *io, int fd, void *data, size_t len, off_t offset);
     ssize_t (*pwrite)(const struct spool_io *io, int fd, const void *data, size_t len, off_t offset);
     int (*fdatasync)(const struct spool_io *io, int fd);
     int (*fsync)(const struct spool_io *io, int fd); /* of directories */
@@ -54,17 +55,23 @@ int spool_open_io(struct spool **out, const struct spool_options *options, const
 
 /* pwrite until all is written; -1 with errno otherwise. */
 int write_fully(const struct spool_io *io, int fd, const void *data, size_t len, uint64_t offset);
+/* Up to len bytes from offset, fewer only at the end of the file; -1 with errno. */
+ssize_t read_fully(const struct spool_io *io, int fd, void *data, size_t len, uint64_t offset);
+/* errno says that the disk cannot give these very bytes, not that it cannot be asked. */
+bool read_failed_for_good(int number);
 
 /* segment.c ---------------------------------------------------------------------------------------------------- */
 
 struct segment {
+    const struct spool_io *io;
     int fd;
     uint64_t first_seq;
     uint64_t file_bytes;
     uint64_t made_bytes; /* as the header has it; SPOOL_MAX_SEGMENT when nobody knows */
     uint32_t salt;
     bool damaged_header; /* then the name told first_seq */
-    bool cut_short;      /* the file is not the size it was made with, or nobody knows */
+    bool unreadable_header;
+    bool cut_short; /* the file is not the size it was made with, or nobody knows */
 };
 
 /* Space a record takes in a segment. */
@@ -78,10 +85,11 @@ uint32_t segment_salt(const struct spool_uuid *id, uint64_t first_seq);
 int segment_write_header(const struct spool_io *io, int fd, const struct spool_uuid *id, uint64_t first_seq,
                          uint64_t file_bytes);
 /* ERR_NOT_FOUND: no such file. ERR_USAGE: of another format version, or of another spool. */
-int segment_open(struct segment *out, int dir_fd, uint64_t first_seq, const struct spool_uuid *id, int flags,
-                 struct err *err);
-/* Takes the spool's id from the header of a segment, if that is intact. */
-bool segment_read_id(int dir_fd, uint64_t first_seq, struct spool_uuid *out);
+int segment_open(struct segment *out, const struct spool_io *io, int dir_fd, uint64_t first_seq,
+                 const struct spool_uuid *id, int flags, struct err *err);
+/* Takes the spool's id from the header of a segment. 1: done, 0: it is not intact, -1: errno says why it cannot be
+ * read. */
+int segment_read_id(const struct spool_io *io, int dir_fd, uint64_t first_seq, struct spool_uuid *out);
 
 /* Writes the record's bytes (record_bytes() of them) to out; data_crc is the CRC-32C of the data alone. */
 void record_encode(char *out, struct span data, uint32_t data_crc, uint64_t seq, int64_t appended_us, uint32_t salt);
@@ -97,6 +105,9 @@ struct segment_cursor {
     size_t window_cap, window_len;
     uint64_t window_pos;
     size_t read_bytes; /* how much the next read asks for */
+    /* around the bytes that the disk did not give since cursor_forget(); they read as zeros, so that no checksum fits
+     */
+    uint64_t unreadable_from, unreadable_to;
 };
 
 struct segment_item {
@@ -104,6 +115,7 @@ struct segment_item {
     int64_t appended_us;
     struct span data;  /* in the window: until the next call */
     uint64_t from, to; /* damage: the bytes of the file */
+    bool unreadable;   /* damage: some of them could not be read, another try may find them whole */
 };
 
 enum segment_state {
@@ -118,7 +130,7 @@ void cursor_release(struct segment_cursor *c);
 /* Takes the segment's file descriptor; the window's memory is kept from one segment to the next. */
 void cursor_start(struct segment_cursor *c, const struct segment *segment);
 void cursor_forget(struct segment_cursor *c); /* what was read from the file may be out of date */
-/* 1: item is the next record. 0: there is none with a number up to limit at the cursor. Negative: I/O. */
+/* 1: item is the next record. 0: there is none with a number up to limit at the cursor. Negative: reading fails. */
 int cursor_take(struct segment_cursor *c, uint64_t limit, struct segment_item *item, struct err *err);
 /* After cursor_take() gave 0: looks what is there instead. limit: the highest number that belongs into this segment.
  * An enum segment_state, or negative: I/O. */
@@ -136,8 +148,12 @@ int directory_open(const char *path, bool create, const struct spool_io *io, str
 int directory_lock(int dir_fd, const char *path, struct err *err);                             /* the descriptor */
 int directory_list(int dir_fd, struct segment_list *out, struct err *err);
 int directory_sync(const struct spool_io *io, int dir_fd, struct err *err);
-/* The spool's id: from its file, else from a segment. ERR_NOT_FOUND: there is neither. */
-int directory_read_id(int dir_fd, const struct segment_list *list, struct spool_uuid *out, struct err *err);
+/* The spool's id: from its file, unless that is gone or all segments say another one. ERR_NOT_FOUND: nobody knows it.
+ */
+int directory_read_id(const struct spool_io *io, int dir_fd, const struct segment_list *list, struct spool_uuid *out,
+                      struct err *err);
+/* The id's file says this one. */
+bool directory_id_is(const struct spool_io *io, int dir_fd, const struct spool_uuid *id);
 int directory_write_id(const struct spool_io *io, int dir_fd, const struct spool_uuid *id, struct err *err);
 int uuid_make(struct spool_uuid *out, struct err *err);
 void uuid_format(char text[SPOOL_ID_TEXT], const struct spool_uuid *id);
@@ -145,6 +161,8 @@ void uuid_format(char text[SPOOL_ID_TEXT], const struct spool_uuid *id);
  * there is left alone. */
 int quarantine_save(const struct spool_io *io, int dir_fd, const struct segment *segment,
                     const struct segment_item *damage, struct err *err);
+/* Moves a whole file there, on disk when it returns 0. */
+int quarantine_move(const struct spool_io *io, int dir_fd, const char *name, struct err *err);
 
 /* age.c -------------------------------------------------------------------------------------------------------- */
 
@@ -171,6 +189,7 @@ struct kept_segment {
     uint64_t first_seq;
     uint64_t bytes;          /* of records in it */
     uint64_t released_bytes; /* the part of them known to be released, while this is the newest segment */
+    bool unreadable;         /* in part: it goes to quarantine, not away, for the disk may yet give what it holds */
 };
 
 struct kept_list {
@@ -185,6 +204,7 @@ struct recovery {
     uint64_t next_seq;
     uint64_t last_seq; /* of the newest intact record, 0: there is none; a mark may have moved next_seq further */
     uint64_t records, quarantined;
+    bool sealed; /* the end of the last segment cannot be read, so nothing is written there */
     /* where appending goes on: the last segment, if it has room; else fd is -1 */
     int tail_fd;
     uint64_t tail_pos, tail_bytes;
@@ -241,11 +261,13 @@ struct spool {
     enum next_state next; /* claimed: the filling or the writing batch rolls into it */
     int next_fd;
     uint64_t next_bytes;
-    bool no_space; /* the next segment could not be made, tried again every second */
+    bool no_space; /* the next segment could not be made, tried again soon */
     bool refusing; /* the last append found no space */
     bool writer_idle;
     bool stopping;
     unsigned waiting_for_room;
+    uint64_t unreadable_segment; /* the one a reader failed to read last, 0: none */
+    int64_t unreadable_since_us, unreadable_last_us, patience_us;
 
     _Atomic uint64_t durable_seq;  /* of the newest record on disk */
     _Atomic uint32_t committed[2]; /* by parity: twice the number of the last batch committed, plus 1 after a failure */
@@ -263,6 +285,8 @@ struct spool {
     uint64_t tail_pos;
 };
 
+/* Whether a reader shall step over what it cannot read in this segment: not before it has failed there for a while. */
+bool spool_gives_up_reading(struct spool *sp, uint64_t segment);
 void *prepare_main(void *spool); /* the housekeeper thread */
 void spool_recount_locked(struct spool *sp);
 void spool_show_gauges_locked(struct spool *sp);

@@ -11,6 +11,8 @@ enum fault {
     FAULT_FDATASYNC,
     FAULT_FSYNC, /* of a directory */
     FAULT_RENAME,
+    FAULT_FTRUNCATE,
+    FAULT_PREAD, /* of the bytes bad_from..bad_to of the file bad_inode */
 };
 
 struct fault_io {
@@ -18,7 +20,9 @@ struct fault_io {
     pthread_mutex_t lock;
     pthread_cond_t change;
     enum fault fault;
-    bool stalled;    /* fdatasync waits */
+    bool stalled; /* fdatasync waits */
+    uint64_t bad_from, bad_to;
+    ino_t bad_inode;
     long calls_left; /* then every call fails, a pwrite half done; negative: never */
 };
 
@@ -44,6 +48,21 @@ static inline bool fault_hits(struct fault_io *f, enum fault which, int number)
     pthread_mutex_unlock(&f->lock);
     errno = number;
     return hits;
+}
+
+/* Any byte that cannot be read spoils the whole call, as it does with the kernel's pages. */
+static inline ssize_t fault_pread(const struct spool_io *io, int fd, void *data, size_t len, off_t offset)
+{
+    struct fault_io *f = fault_of(io);
+    struct stat st;
+    bool hits;
+
+    pthread_mutex_lock(&f->lock);
+    hits = f->fault == FAULT_PREAD && fstat(fd, &st) == 0 && st.st_ino == f->bad_inode &&
+           (uint64_t)offset < f->bad_to && (uint64_t)offset + len > f->bad_from;
+    pthread_mutex_unlock(&f->lock);
+    errno = EIO;
+    return hits ? -1 : pread(fd, data, len, offset);
 }
 
 static inline ssize_t fault_pwrite(const struct spool_io *io, int fd, const void *data, size_t len, off_t offset)
@@ -88,14 +107,13 @@ static inline int fault_unlink(const struct spool_io *io, int dir_fd, const char
 
 static inline int fault_ftruncate(const struct spool_io *io, int fd, off_t len)
 {
-    (void)io;
-    return ftruncate(fd, len);
+    return fault_hits(fault_of(io), FAULT_FTRUNCATE, EIO) ? -1 : ftruncate(fd, len);
 }
 
 static inline void fault_io_init(struct fault_io *f)
 {
     *f = (struct fault_io){
-        .io = {fault_pwrite, fault_fdatasync, fault_fsync, fault_rename, fault_unlink, fault_ftruncate},
+        .io = {fault_pread, fault_pwrite, fault_fdatasync, fault_fsync, fault_rename, fault_unlink, fault_ftruncate},
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .change = PTHREAD_COND_INITIALIZER,
         .calls_left = -1,

@@ -238,6 +238,34 @@ static void a_full_file_system_recovers_by_release(void **state)
     assert_int_equal(umount(mounted), 0);
 }
 
+/* Shrinking spares the disk a stall, nothing more. */
+static void a_segment_that_cannot_shrink_goes_all_the_same(void **state)
+{
+    enum { BIG = 1024 * 1024 };
+    struct fixture *f = *state;
+    char *data = calloc(1, BIG);
+    int64_t deadline_us = in_ms(FOREVER_MS);
+    struct fault_io disk;
+    struct spool *sp;
+
+    assert_non_null(data);
+    f->options = (struct spool_options){f->directory, 64 << 20, 3 * BIG};
+    fault_io_init(&disk);
+    fault_io_set(&disk, FAULT_FTRUNCATE);
+    sp = open_io(f, &disk.io);
+    for (int i = 0; i < 11; i++)
+        assert_int_equal(spool_append(sp, (struct span){data, BIG}, INT64_MAX, NULL, NULL), 0);
+    assert_true(count_segments(f) > 4);
+    spool_release(sp, next_seq(sp) - 1);
+    while (count_segments(f) > 1) {
+        assert_true(clock_mono_us() < deadline_us);
+        clock_sleep_ms(5);
+    }
+    assert_int_equal(append_word(sp, "fine", INT64_MAX), 0);
+    spool_close(sp);
+    free(data);
+}
+
 static void overwrite(const struct fixture *f, const char *name, const void *data, size_t len, off_t offset)
 {
     char path[192];
@@ -294,14 +322,43 @@ static void another_format_version_is_refused(void **state)
 static void a_segment_of_another_spool_is_refused(void **state)
 {
     struct fixture *f = *state;
-    struct spool *sp = open_spool(f);
+    struct fixture *other = fixture_new("/tmp");
+    struct spool *sp = NULL;
     struct err err = {0};
+    char command[512];
 
+    f->options.segment_bytes = other->options.segment_bytes = SPOOL_MIN_SEGMENT;
+    sp = open_spool(f);
     append_numbered(sp, 1);
     spool_close(sp);
-    overwrite(f, "spool.id", "01234567-89ab-4def-8123-456789abcdef\n", SPOOL_ID_TEXT, 0);
+    sp = open_spool(other);
+    append_upto(sp, 60);
+    spool_close(sp);
+    remove_file(other, first_segment);
+    snprintf(command, sizeof(command), "cp '%s'/*.segment '%s'", other->directory, f->directory);
+    assert_int_equal(system(command), 0);
     assert_int_equal(spool_open(&sp, &f->options, &err), ERR_USAGE);
     assert_non_null(strstr(err.text, "another spool"));
+    fixture_teardown((void **)&other);
+}
+
+/* A digit of it gone bad makes no stranger of every segment. */
+static void the_id_of_all_segments_counts_more_than_its_file(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *sp = open_spool(f);
+    char id[SPOOL_ID_TEXT];
+
+    memcpy(id, spool_id(sp), sizeof(id));
+    append_numbered(sp, 1);
+    spool_close(sp);
+    for (int round = 0; round < 2; round++) {
+        overwrite(f, "spool.id", id[3] == '7' ? "8" : "7", 1, 3);
+        sp = open_spool(f);
+        assert_string_equal(spool_id(sp), id);
+        append_numbered(sp, (uint64_t)round + 2);
+        spool_close(sp);
+    }
 }
 
 static void the_id_outlives_its_file_but_not_the_segments(void **state)
@@ -351,8 +408,10 @@ int main(void)
         SPOOL_TEST(an_error_of_the_disk_is_final),
         SPOOL_TEST(no_space_is_not_final),
         SPOOL_TEST(a_full_file_system_recovers_by_release),
+        SPOOL_TEST(a_segment_that_cannot_shrink_goes_all_the_same),
         SPOOL_TEST(another_format_version_is_refused),
         SPOOL_TEST(a_segment_of_another_spool_is_refused),
+        SPOOL_TEST(the_id_of_all_segments_counts_more_than_its_file),
         SPOOL_TEST(the_id_outlives_its_file_but_not_the_segments),
         SPOOL_TEST(options_out_of_range_are_refused),
     };

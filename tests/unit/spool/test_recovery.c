@@ -428,7 +428,7 @@ static void a_record_inside_a_record_is_not_taken(void **state)
         spool_close(sp);
         dir_fd = open(f->directory, O_RDONLY | O_DIRECTORY);
         assert_true(dir_fd >= 0);
-        assert_true(segment_read_id(dir_fd, 1, &id));
+        assert_int_equal(segment_read_id(&spool_io_system, dir_fd, 1, &id), 1);
         close(dir_fd);
         record_encode(body + 8, inner, crc32c(0, inner.data, inner.len), 3, 1, known_salt ? segment_salt(&id, 1) : 0);
 
