@@ -331,6 +331,11 @@ bool cli_number(struct cli *cli, const char *what, const char *text, uint64_t ma
     return true;
 }
 
+bool cli_is_uuid(const char *text)
+{
+    return strlen(text) == 36 && strspn(text, "0123456789abcdefABCDEF-") == 36;
+}
+
 int cli_print(const struct cli *cli, const struct buf *out)
 {
     if (buf_failed(out))
