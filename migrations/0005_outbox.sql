@@ -428,7 +428,7 @@ END
 $$;
 
 -- Looks after rows nobody is calling for: leases that ran out, what webhooks have shown, waits that are over, originals
--- recalled, time to live. Called by every sender at each poll; safe beside others. Returns the number of rows moved.
+-- recalled, time to live. Called by every sender each second; safe beside others. Returns the number of rows moved.
 CREATE FUNCTION chatsluice.outbox_sweep(wait interval, retry_unconfirmed boolean, most_attempts integer)
     RETURNS bigint
     LANGUAGE plpgsql
