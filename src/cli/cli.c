@@ -9,7 +9,7 @@
 #define LOCAL_CONFIG  "config/chatsluice.yaml"
 
 const struct cli_command cli_commands[] = {
-    {"serve", NULL, "receive, judge, spool and load: the one long-running process",
+    {"serve", NULL, "receive, judge, spool, load and correct: the one long-running process",
      "SIGHUP reads the configuration again and looks for new rules. SIGTERM and SIGINT answer what is under way, then\n"
      "end; a second one ends at once.",
      cli_serve},
