@@ -2,6 +2,7 @@
 #include "../store/postgres_fixture.h"
 
 #include "base/config.h"
+#include "base/metrics.h"
 #include "outbox/outbox.h"
 #include "rest_server.h"
 
@@ -221,7 +222,16 @@ static void what_waits_for_a_room_goes_with_it(void **state)
     scene_close(&scene);
 }
 
-/* No answer: the row waits, is not sent again, and the After webhook settles it. */
+static void await_gauge(enum metric gauge, int64_t wanted)
+{
+    const int64_t until_us = clock_mono_us() + WAIT_MS * 1000LL;
+
+    while (metric_value(gauge) != wanted && clock_mono_us() < until_us)
+        clock_sleep_ms(5);
+    assert_int_equal(metric_value(gauge), wanted);
+}
+
+/* No answer: the row waits, is not sent again, and the After webhook settles it. What nothing settles is shown. */
 static void a_lost_answer_is_found_by_its_webhook(void **state)
 {
     static struct scene scene;
@@ -242,6 +252,10 @@ static void a_lost_answer_is_found_by_its_webhook(void **state)
             "msg_seq) SELECT room_id, gen_random_uuid(), outbox_id, 'after', now(), account, 900 FROM "
             "chatsluice.outbox WHERE text <> 'hello 4'");
     await_state(&scene, "done", 3);
+    await_gauge(METRIC_OUTBOX_WAITING, 1);
+    run_sql(scene.db, "UPDATE chatsluice.outbox SET wait_until = now() - interval '1 second' WHERE state = 'waiting'");
+    await_gauge(METRIC_OUTBOX_UNCERTAIN, 1);
+    assert_int_equal(metric_value(METRIC_OUTBOX_WAITING), 0);
     outbox_stop(outbox);
     assert_int_equal(scene.rest.calls, 4);
     assert_int_equal(query_number(scene.db, "SELECT count(*) FROM chatsluice.outbox WHERE sent_msg_seq = 900"), 3);
