@@ -385,7 +385,7 @@ AS $$
         FROM chatsluice.outbox_answer(answers) a, chatsluice.outbox_move m
         WHERE o.room_id = a.room AND o.outbox_id = a.id AND o.attempts = a.attempt AND o.state IN ('sending', 'waiting')
           AND m.from_state = o.state AND m.event = a.event
-        RETURNING o.room_id, o.outbox_id, o.sdkappid, o.error_code, o.error_info, a.room_ms, a.room_gone
+        RETURNING o.room_id, o.outbox_id, o.sdkappid, o.error_code, o.error_info, o.request_id, a.room_ms, a.room_gone
     ), delayed AS (
         UPDATE chatsluice.outbox o
         -- Spread, or they would all come back together.
@@ -397,7 +397,7 @@ AS $$
     ), orphaned AS (
         UPDATE chatsluice.outbox o
         SET state = m.to_state, reason = m.reason, changed_at = now(), error_code = r.error_code,
-            error_info = r.error_info
+            error_info = r.error_info, request_id = r.request_id
         FROM (SELECT DISTINCT ON (n.room_id, n.sdkappid) n.* FROM moved n WHERE n.room_gone) r, chatsluice.outbox_move m
         WHERE o.state = 'queued' AND o.room_id = r.room_id AND o.sdkappid = r.sdkappid AND m.from_state = o.state
           AND m.event = CASE WHEN o.in_doubt AND o.action = 'send_text' THEN 'room_gone_unclear' ELSE 'room_gone' END
@@ -428,7 +428,7 @@ END
 $$;
 
 -- Looks after rows nobody is calling for: leases that ran out, what webhooks have shown, waits that are over, originals
--- recalled, time to live. Called by every sender at each poll; safe beside others. Returns the number of rows moved.
+-- recalled, time to live. Called by every sender each second; safe beside others. Returns the number of rows moved.
 CREATE FUNCTION chatsluice.outbox_sweep(wait interval, retry_unconfirmed boolean, most_attempts integer)
     RETURNS bigint
     LANGUAGE plpgsql

@@ -316,6 +316,7 @@ const struct config_setting config_settings[CONFIG_SETTINGS] = {
      .initial = "2m",
      .min = 1 * SECOND_MS,
      .max = 24 * HOUR_MS,
+     .reloadable = true,
      .help = "What a rule asks for and could not be sent by then is dropped: nobody wants a correction an hour late."},
     {.section = "outbox",
      .key = "confirm_within",

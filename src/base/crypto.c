@@ -21,17 +21,23 @@ void crypto_sha256(const struct span *parts, size_t count, uint8_t out[SHA256_BY
     OPENSSL_cleanse(&ctx, sizeof(ctx)); /* a part may be a secret */
 }
 
-void crypto_sha256_hex(const struct span *parts, size_t count, char out[SHA256_HEX])
+void crypto_hex(const uint8_t digest[SHA256_BYTES], char out[SHA256_HEX])
 {
     static const char hex[] = "0123456789abcdef";
-    uint8_t digest[SHA256_BYTES];
 
-    crypto_sha256(parts, count, digest);
     for (size_t i = 0; i < SHA256_BYTES; i++) {
         out[2 * i] = hex[digest[i] >> 4];
         out[2 * i + 1] = hex[digest[i] & 15];
     }
     out[SHA256_HEX - 1] = '\0';
+}
+
+void crypto_sha256_hex(const struct span *parts, size_t count, char out[SHA256_HEX])
+{
+    uint8_t digest[SHA256_BYTES];
+
+    crypto_sha256(parts, count, digest);
+    crypto_hex(digest, out);
 }
 
 bool crypto_hmac_sha256(struct span key, struct span text, uint8_t out[SHA256_BYTES])

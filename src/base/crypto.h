@@ -10,7 +10,9 @@ enum { SHA256_BYTES = 32, SHA256_HEX = 65 /* with the NUL */ };
 
 /* SHA-256 of the parts one after the other. Cannot fail, allocates nothing. */
 void crypto_sha256(const struct span *parts, size_t count, uint8_t out[SHA256_BYTES]);
-/* The same as lower-case hex. */
+/* A digest as lower-case hex. */
+void crypto_hex(const uint8_t digest[SHA256_BYTES], char out[SHA256_HEX]);
+/* Both. */
 void crypto_sha256_hex(const struct span *parts, size_t count, char out[SHA256_HEX]);
 
 /* False when libcrypto cannot: no memory, or a key beyond what it takes. */

@@ -57,9 +57,8 @@ struct http_call {
     const char *url;  /* http or https; copied, as body is */
     struct span body; /* posted as application/json */
     int64_t timeout_ms;
-    int64_t
-        send_before_us; /* by clock_mono_us(): later than this nothing is sent any more; 0: only the timeout counts */
-    void *arg;          /* comes back with the end */
+    int64_t send_before_us; /* clock_mono_us() after which nothing is sent any more; 0: only the timeout counts */
+    void *arg;              /* comes back with the end */
 };
 
 /* How a call ended. */

@@ -122,6 +122,13 @@ COUNTER(OUTBOX_IMPOSSIBLE, "chatsluice_outbox_events_total", "event=\"impossible
 FAMILY("chatsluice_outbox_delivery_seconds", "histogram",
        "From the cause of a corrected message to the platform's answer that it took it.")
 HISTOGRAM(OUTBOX_DELIVERY, "chatsluice_outbox_delivery_seconds", "")
+FAMILY("chatsluice_outbox_rows", "gauge",
+       "Rows of the outbox that are not final, of all instances, counted up to 1000. uncertain: a person must decide.")
+GAUGE(OUTBOX_HELD, "chatsluice_outbox_rows", "state=\"held\"")
+GAUGE(OUTBOX_QUEUED, "chatsluice_outbox_rows", "state=\"queued\"")
+GAUGE(OUTBOX_SENDING, "chatsluice_outbox_rows", "state=\"sending\"")
+GAUGE(OUTBOX_WAITING, "chatsluice_outbox_rows", "state=\"waiting\"")
+GAUGE(OUTBOX_UNCERTAIN, "chatsluice_outbox_rows", "state=\"uncertain\"")
 FAMILY("chatsluice_outbox_permits", "gauge", "Calls a second this instance may make now, of all REST commands it uses.")
 GAUGE(OUTBOX_PERMITS, "chatsluice_outbox_permits", "")
 FAMILY("chatsluice_outbox_under_way", "gauge", "REST calls that have not been answered yet.")

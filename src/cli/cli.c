@@ -9,7 +9,7 @@
 #define LOCAL_CONFIG  "config/chatsluice.yaml"
 
 const struct cli_command cli_commands[] = {
-    {"serve", NULL, "receive, judge, spool and load: the one long-running process",
+    {"serve", NULL, "receive, judge, spool, load and correct: the one long-running process",
      "SIGHUP reads the configuration again and looks for new rules. SIGTERM and SIGINT answer what is under way, then\n"
      "end; a second one ends at once.",
      cli_serve},
@@ -329,6 +329,11 @@ bool cli_number(struct cli *cli, const char *what, const char *text, uint64_t ma
     }
     *out = number;
     return true;
+}
+
+bool cli_is_uuid(const char *text)
+{
+    return strlen(text) == 36 && strspn(text, "0123456789abcdefABCDEF-") == 36;
 }
 
 int cli_print(const struct cli *cli, const struct buf *out)

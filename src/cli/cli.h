@@ -94,6 +94,9 @@ bool cli_options(struct cli *cli, const struct cli_option *options);
 /* Reads the value of an option, or an argument, as a number up to max; false, and said so, when it is none. */
 bool cli_number(struct cli *cli, const char *what, const char *text, uint64_t max, uint64_t *out);
 
+/* Whether text has the form of a UUID; whether it is one the database says. */
+bool cli_is_uuid(const char *text);
+
 /* "chatsluice COMMAND: words" on standard error; returns the status. */
 int cli_fail(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int cli_usage(const struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

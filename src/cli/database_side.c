@@ -92,7 +92,7 @@ static int prepare_schema(struct database_side *s, struct err *err)
     return r;
 }
 
-static int hand_on_applications(struct database_side *s, const struct config *config, struct err *err)
+static int hand_on(struct database_side *s, const struct config *config, struct err *err)
 {
     int r = loader_reload(s->loader, config->apps, config->app_count, config->outbox.time_to_live_ms, err);
 
@@ -132,7 +132,7 @@ static int start_workers(struct database_side *s, struct err *err)
     if (r == 0 && !s->outbox && !s->sending_over)
         r = outbox_start(&s->outbox, c, s->instance_id, err);
     if (r == 0 && s->reloaded)
-        r = hand_on_applications(s, s->reloaded, err);
+        r = hand_on(s, s->reloaded, err);
     pthread_mutex_unlock(&s->lock);
     return r;
 }
@@ -213,7 +213,7 @@ int database_side_reload(struct database_side *s, const struct config *config, s
     if (!s)
         return 0;
     pthread_mutex_lock(&s->lock);
-    r = hand_on_applications(s, config, err);
+    r = hand_on(s, config, err);
     if (r == 0)
         s->reloaded = config;
     pthread_mutex_unlock(&s->lock);

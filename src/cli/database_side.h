@@ -15,7 +15,8 @@ struct database_side;
 int database_side_start(struct database_side **out, const struct config *config, struct spool *spool,
                         struct ruleset_slot *slot, const char *instance_id, struct err *err);
 void database_side_look_for_rules(struct database_side *side); /* NULL is fine */
-/* Takes over changed applications. Borrows config until the next reload or database_side_stop. NULL is fine. */
+/* Takes over changed applications and outbox.time_to_live. Borrows config until the next reload or database_side_stop.
+ * NULL is fine. */
 int database_side_reload(struct database_side *side, const struct config *config, struct err *err);
 /* As outbox_breaker_open. NULL is fine. */
 bool database_side_breaker_open(struct database_side *side, char *why, size_t size);

@@ -1,5 +1,4 @@
 /* outbox.c - what is to be done through the REST API, for those without psql: list, settle, cancel. */
-#include "base/json_write.h"
 #include "cli/cli.h"
 #include "cli/outbox_row.h"
 
@@ -106,7 +105,7 @@ int cli_outbox_settle(struct cli *cli)
     for (size_t i = 0; cli->arguments.count == 2 && i < sizeof(words) / sizeof(*words); i++)
         if (strcmp(cli->arguments.items[1], words[i][0]) == 0)
             decision = words[i][1];
-    if (!decision || !outbox_is_uuid(cli->arguments.items[0]))
+    if (!decision || !cli_is_uuid(cli->arguments.items[0]))
         return cli_usage(cli, "name the row's id and what became of it: delivered, again or drop");
     return change(cli, decision, why, author, json);
 }
@@ -122,7 +121,7 @@ int cli_outbox_cancel(struct cli *cli)
 
     if (!cli_options(cli, options))
         return cli->status;
-    if (cli->arguments.count != 1 || !outbox_is_uuid(cli->arguments.items[0]))
+    if (cli->arguments.count != 1 || !cli_is_uuid(cli->arguments.items[0]))
         return cli_usage(cli, "name the row's id");
     return change(cli, NULL, why, author, json);
 }

@@ -13,11 +13,6 @@
     "(extract(epoch FROM o.time_to_delivery) * 1000)::bigint, o.original_event_id, o.final"                            \
     " FROM moderation.correction o"
 
-bool outbox_is_uuid(const char *text)
-{
-    return strlen(text) == OUTBOX_ID - 1 && strspn(text, "0123456789abcdefABCDEF-") == OUTBOX_ID - 1;
-}
-
 static struct span value(struct db_result *rows, size_t at, unsigned column)
 {
     return db_is_null(rows, at, column) ? (struct span){NULL, 0} : db_value(rows, at, column);

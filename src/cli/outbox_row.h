@@ -15,14 +15,12 @@ struct outbox_row {
         request_id, delivered_at, milliseconds /* from asking to delivery */, event_id;
 };
 
-bool outbox_is_uuid(const char *text);
-
 /* ERR_NOT_FOUND when there is none. */
 int outbox_row_find(struct outbox_row *out, struct db *db, const char *id, struct err *err);
 void outbox_row_release(struct outbox_row *row);
 
-/* Rows of a state (NULL: all that are not final) and room (NULL: any), the newest first. *count rows stand in *rows,
- * each to be read with outbox_row_at; free it with db_result_free. */
+/* Rows of a state (NULL: all that are not final) and room (NULL: any), the newest first, at most limit; each to be read
+ * with outbox_row_at. Free *rows with db_result_free. */
 int outbox_rows_list(struct db_result **rows, struct db *db, const char *state, const char *room, const char *limit,
                      struct err *err);
 void outbox_row_at(struct outbox_row *out, struct db_result *rows, size_t at);

@@ -2,7 +2,6 @@
  * `moderation.approve` for those without psql. The text comes from a file or standard input, never from argv, which
  * everybody on the machine can read. */
 #include "base/clock.h"
-#include "base/json_write.h"
 #include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/outbox_row.h"
@@ -150,7 +149,7 @@ int cli_resend(struct cli *cli)
 
     if (!cli_options(cli, options))
         return cli->status;
-    if (!r.event || !outbox_is_uuid(r.event))
+    if (!r.event || !cli_is_uuid(r.event))
         return cli_usage(cli, "--event wants the id of an event, a UUID");
     if (r.original == (r.text_file != NULL))
         return cli_usage(cli, "say either --original or --text-file");

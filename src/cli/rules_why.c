@@ -442,11 +442,6 @@ static int answer(struct asking *a, const struct evidence_key *key)
     return status == CLI_FINE && a->any_difference ? CLI_FAILED : status;
 }
 
-static bool is_uuid(const char *text)
-{
-    return strlen(text) == 36 && strspn(text, "0123456789abcdefABCDEF-") == 36;
-}
-
 int cli_rules_why(struct cli *cli)
 {
     struct asking a = {.cli = cli};
@@ -467,7 +462,7 @@ int cli_rules_why(struct cli *cli)
     key.event_id = cli->arguments.count == 1 ? cli->arguments.items[0] : NULL;
     if (cli->arguments.count > 1 || (!key.event_id && !(key.group && (key.seq || (key.sender && last)))))
         return cli_usage(cli, "name an event's id, or --group and --seq, or --group, --sender and --last");
-    if (key.event_id && (key.seq || key.sender || last || !is_uuid(key.event_id)))
+    if (key.event_id && (key.seq || key.sender || last || !cli_is_uuid(key.event_id)))
         return cli_usage(cli, "an event's id is a UUID, and stands alone or with --group");
     if (key.seq && (!span_to_u64(span_of(key.seq), &seq) || seq > INT64_MAX || key.sender || last))
         return cli_usage(cli, "--seq is a number, and needs no sender");

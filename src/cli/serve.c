@@ -4,7 +4,7 @@
  *       beside, for nothing of the above may wait for it.
  * Down: /readyz red; the sender, while webhooks are still answered, for its calls under way fire some; webhooks drained
  *       (no reply is lost), what is spooled loaded for a bounded moment, database side, operations, spool. Whatever is
- * not loaded then is in the spool at the next start. */
+ *       not loaded then is in the spool at the next start. */
 #include "cli/cli.h"
 
 #include "base/log.h"

@@ -71,27 +71,37 @@ static int make(const struct asking *a)
 
 /* Taking apart ---------------------------------------------------------------------------------------------------- */
 
-static const char *judgement(const struct asking *a, struct span text, const struct usersig *sig, int64_t now_s)
+enum judgement { GENUINE, NOT_KNOWN, OTHER_KEY, WITH_USERBUF };
+
+static const char *const judgement_words[] = {
+    [GENUINE] = "genuine",
+    [NOT_KNOWN] = "not known: no secret_key is configured for this application",
+    [OTHER_KEY] = "not made with the configured secret_key",
+    [WITH_USERBUF] = "not what the REST API takes: it has a userbuf",
+};
+
+static enum judgement judge(const struct asking *a, struct span text, const struct usersig *sig, int64_t now_s)
 {
     const struct config_app *app = app_of(a->config, sig->sdkappid);
 
+    if (sig->has_userbuf)
+        return WITH_USERBUF;
     if (!app || !app->secret_key)
-        return "not known: no secret_key is configured for this application";
+        return NOT_KNOWN;
     switch (usersig_check(text, app->secret_key, sig->identifier, sig->sdkappid, now_s)) {
     case USERSIG_OK:
-        return "genuine";
+        return GENUINE;
     case USERSIG_EXPIRED: /* looked at before the digest: ask again in its time */
         return usersig_check(text, app->secret_key, sig->identifier, sig->sdkappid, sig->time_s) == USERSIG_OK
-                   ? "genuine"
-                   : "not made with the configured secret_key";
+                   ? GENUINE
+                   : OTHER_KEY;
     case USERSIG_MALFORMED:
     case USERSIG_WRONG_USER:
     case USERSIG_WRONG_APP:
     case USERSIG_WRONG_KEY:
         break;
     }
-    return sig->has_userbuf ? "not what the REST API takes: it has a userbuf"
-                            : "not made with the configured secret_key";
+    return OTHER_KEY;
 }
 
 static const int64_t last_second = 253402300799; /* of the year 9999 */
@@ -102,7 +112,8 @@ static bool end_of(const struct usersig *sig, int64_t *end_s)
     return !__builtin_add_overflow(sig->time_s, sig->expire_s, end_s) && *end_s <= last_second;
 }
 
-static void show(struct buf *out, const struct asking *a, const struct usersig *sig, const char *judged, int64_t now_s)
+static void show(struct buf *out, const struct asking *a, const struct usersig *sig, enum judgement judged,
+                 int64_t now_s)
 {
     char made[TIMES_TEXT], until[TIMES_TEXT];
     int64_t end_s;
@@ -118,8 +129,8 @@ static void show(struct buf *out, const struct asking *a, const struct usersig *
         json_add_member_i64(out, "time", sig->time_s);
         json_add_member_i64(out, "expire", sig->expire_s);
         json_add_member_bool(out, "expired", expired);
-        json_add_member_bool(out, "genuine", strcmp(judged, "genuine") == 0);
-        json_add_member_text(out, "judgement", judged);
+        json_add_member_bool(out, "genuine", judged == GENUINE);
+        json_add_member_text(out, "judgement", judgement_words[judged]);
         buf_add_text(out, "}\n");
         return;
     }
@@ -130,7 +141,7 @@ static void show(struct buf *out, const struct asking *a, const struct usersig *
              " s, until %s\nexpired     %s\n%s",
              sig->sdkappid, sig->time_s, made, sig->expire_s, ends ? until : "for ever", expired ? "yes" : "no",
              sig->has_userbuf ? "userbuf     yes\n" : "");
-    buf_addf(out, "key         %s\n", judged);
+    buf_addf(out, "key         %s\n", judgement_words[judged]);
 }
 
 /* Status 1 unless it is genuine, as far as that is known, and in time. */
@@ -140,7 +151,7 @@ static int take_apart(const struct asking *a)
     size_t len = fread(text, 1, sizeof(text), stdin);
     int64_t now_s = clock_wall_us() / 1000000;
     struct buf out = BUF_INIT;
-    const char *judged;
+    enum judgement judged;
     struct usersig sig;
     int64_t end_s;
     struct err err;
@@ -150,14 +161,13 @@ static int take_apart(const struct asking *a)
         len--;
     if (len == sizeof(text) || usersig_decode((struct span){text, len}, &sig, &err) < 0)
         return cli_fail(a->cli, "%s", len == sizeof(text) ? "that is too long for a UserSig" : err.text);
-    judged = judgement(a, (struct span){text, len}, &sig, now_s);
+    judged = judge(a, (struct span){text, len}, &sig, now_s);
     show(&out, a, &sig, judged, now_s);
     status = cli_print(a->cli, &out);
     buf_release(&out);
-    if (status == CLI_FINE && !(end_of(&sig, &end_s) && now_s > end_s) && strncmp(judged, "not made", 8) != 0 &&
-        !sig.has_userbuf)
-        return CLI_FINE;
-    return CLI_FAILED;
+    if ((judged != GENUINE && judged != NOT_KNOWN) || (end_of(&sig, &end_s) && now_s > end_s))
+        return CLI_FAILED;
+    return status;
 }
 
 int cli_usersig(struct cli *cli)

@@ -53,6 +53,7 @@ struct outbox {
     struct sender sender; /* the rest belongs to the thread */
     enum database_state state;
     unsigned failures;
+    unsigned long long uncertain;                            /* rows, as last counted */
     int64_t retry_us, round_us, write_us, poll_us, sweep_us; /* not before */
 };
 
@@ -160,15 +161,36 @@ static int claim(struct outbox *o, int64_t now_us, struct err *err)
     return sender_claim(&o->sender, o->db, err);
 }
 
+/* What nothing tells the outcome of is a person's to decide: said when there is more of it than before. */
+static int show_rows(struct outbox *o, struct err *err)
+{
+    struct rows_open rows;
+    const int r = rows_count_open(o->db, &rows, err);
+
+    if (r < 0)
+        return r;
+    metric_set(METRIC_OUTBOX_HELD, (int64_t)rows.held);
+    metric_set(METRIC_OUTBOX_QUEUED, (int64_t)rows.queued);
+    metric_set(METRIC_OUTBOX_SENDING, (int64_t)rows.sending);
+    metric_set(METRIC_OUTBOX_WAITING, (int64_t)rows.waiting);
+    metric_set(METRIC_OUTBOX_UNCERTAIN, (int64_t)rows.uncertain);
+    if (rows.uncertain > o->uncertain)
+        log_warn("corrections of unknown outcome wait for a person", log_u64("rows", rows.uncertain));
+    o->uncertain = rows.uncertain;
+    return 0;
+}
+
 static int sweep(struct outbox *o, int64_t now_us, struct err *err)
 {
     const struct sender_options *options = &o->sender.options;
+    int r;
 
     if (now_us < o->sweep_us)
         return 0;
     /* Instances that began together do not sweep together for ever. */
     o->sweep_us = now_us + (SWEEP_MS - SWEEP_MS / 8 + (int64_t)(sender_random(&o->sender) % (SWEEP_MS / 4))) * 1000;
-    return rows_sweep(o->db, options->confirm_ms, options->retry_unconfirmed, options->attempts, err);
+    r = rows_sweep(o->db, options->confirm_ms, options->retry_unconfirmed, options->attempts, err);
+    return r < 0 ? r : show_rows(o, err);
 }
 
 /* Calls go on between two statements. */

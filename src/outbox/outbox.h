@@ -1,11 +1,11 @@
 /* outbox.h - the sender: carries out what stands in table outbox by calling the platform's REST API.
  *
  * Promise: a message is sent at most once; the API's rate is never exceeded, over all instances; what cannot be known
- * is not guessed: it waits for the After webhook that carries its marker and is then left to a person. Rhythm:  one
- * thread: claim as many rows as may be sent now, call, write down what came of it, look after rows that wait. Woken by
- * the loader when this instance has written rows, else every outbox.poll_interval. Stop:    no new claims; calls under
- * way are finished or their outcome counts as unknown. A crash leaves rows in `sending`, which any instance takes over
- * as unknown when their lease has run out. */
+ *          is not guessed: it waits for the After webhook that carries its marker and is then left to a person.
+ * Rhythm:  one thread: claim as many rows as may be sent now, call, write down what came of it, look after rows that
+ *          wait. Woken by the loader when this instance has written rows, else every outbox.poll_interval.
+ * Stop:    no new claims; calls under way are finished or their outcome counts as unknown.
+ * Crash:   rows stay in `sending`; when their lease has run out any instance takes them over as unknown. */
 #ifndef CHATSLUICE_OUTBOX_OUTBOX_H
 #define CHATSLUICE_OUTBOX_OUTBOX_H
 

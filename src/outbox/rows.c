@@ -243,6 +243,25 @@ int rows_sweep(struct db *db, int64_t confirm_ms, bool retry_unconfirmed, uint64
     return db_query(db, NULL, "SELECT chatsluice.outbox_sweep($1, $2, $3)", 3, params, err);
 }
 
+#define COUNT(state) "(SELECT count(*) FROM (SELECT FROM chatsluice.outbox WHERE state = '" state "' LIMIT $1) r)"
+
+int rows_count_open(struct db *db, struct rows_open *out, struct err *err)
+{
+    /* Written out, so that each has its index. */
+    static const char sql[] = "SELECT " COUNT("held") ", " COUNT("queued") ", " COUNT("sending") ", " COUNT(
+        "waiting") ", " COUNT("uncertain");
+    unsigned long long *const counts[] = {&out->held, &out->queued, &out->sending, &out->waiting, &out->uncertain};
+    char most[NUMBER];
+    const char *params[] = {number_text(most, ROWS_COUNTED)};
+    struct db_result *result = NULL;
+    int r = db_query(db, &result, sql, 1, params, err);
+
+    for (unsigned i = 0; r == 0 && i < sizeof(counts) / sizeof(counts[0]); i++)
+        *counts[i] = strtoull(db_value(result, 0, i).data, NULL, 10);
+    db_result_free(result);
+    return r;
+}
+
 /* The rate -------------------------------------------------------------------------------------------------------- */
 
 int rows_lease(struct db *db, const char *instance_id, uint64_t sdkappid, enum rest_command command, unsigned own,

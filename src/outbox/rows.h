@@ -33,6 +33,13 @@ int rows_answered(struct db *db, struct span lines, struct err *err);
 
 int rows_sweep(struct db *db, int64_t confirm_ms, bool retry_unconfirmed, uint64_t attempts, struct err *err);
 
+/* How many rows there are that are not final, of all instances, each up to ROWS_COUNTED. */
+enum { ROWS_COUNTED = 1000 };
+struct rows_open {
+    unsigned long long held, queued, sending, waiting, uncertain;
+};
+int rows_count_open(struct db *db, struct rows_open *out, struct err *err);
+
 int rows_lease(struct db *db, const char *instance_id, uint64_t sdkappid, enum rest_command command, unsigned own,
                uint64_t most, int64_t lease_ms, unsigned *permits, struct err *err);
 int rows_slow_calls(struct db *db, uint64_t sdkappid, enum rest_command command, struct err *err);

@@ -3,18 +3,18 @@
  *
  * Where the documents are silent a choice is made and named:
  *   - checked before the Before webhook, in this order: room, its type, length, banned, muted, blocked_text (which
- * stands for the platform's own moderation); the room's 40 messages a second after it;
+ *     stands for the platform's own moderation); the room's 40 messages a second after it;
  *   - an answer to Before that is no valid one (other status, no JSON, undocumented form) is treated like a timeout:
- * the message is delivered, or with fail_closed refused with 10016;
+ *     the message is delivered, or with fail_closed refused with 10016;
  *   - a message discarded by verdict gets no MsgSeq (0 is shown); one dropped for frequency neither, so that a room
- * counts without gaps, unless the rooms' number_dropped says otherwise;
+ *     counts without gaps, unless the rooms' number_dropped says otherwise;
  *   - a banned member cannot send, as if still in the room but without the right to;
  *   - messages disabled in a room silence everybody but its owner, senders named by a REST call included;
  *   - OnlineOnlyFlag, MsgPriority, GroupAtInfo and OfflinePushInfo change nothing in a live room and are not in its
- * webhooks;
+ *     webhooks;
  *   - an administrator may recall every message, a client its own and the room's owner all; the others stay. Recalled
- * is only what is younger than recall_s, for clients and REST alike, and a message the room has forgotten is not found.
- * One webhook tells all that a call recalled; there is none when it is nothing;
+ *     is only what is younger than recall_s, for clients and REST alike, and a message the room has forgotten is not
+ *     found. One webhook tells all that a call recalled; there is none when it is nothing;
  *   - neither Group.CallbackSendMsgException nor the Live engine's own webhooks are fired.
  *
  * Threads: any. platform_send blocks for the Before webhook and, unless after_later, for the After one. */

@@ -14,7 +14,7 @@
 static const char member_name[] = "chatsluice";
 
 enum form { FORM_MISSING, FORM_NULL, FORM_APART, FORM_MERGED };
-enum { MAC_HEX = 2 * SHA256_BYTES, MAC_HEAD = 2 + 4 + 8 + 5 * 8 };
+enum { MAC_HEX = SHA256_HEX - 1, MAC_HEAD = 2 + 4 + 8 + 5 * 8 };
 
 const char *marker_use_name(enum marker_use use)
 {
@@ -53,10 +53,9 @@ struct own_bytes {
     struct span before, after;
 };
 
-static void make_mac(char out[MAC_HEX], const uint8_t key[MARKER_KEY], const struct marker *marker,
+static void make_mac(char out[SHA256_HEX], const uint8_t key[MARKER_KEY], const struct marker *marker,
                      const struct marked *marked, const struct own_bytes *own)
 {
-    static const char hex[] = "0123456789abcdef";
     uint8_t head[MAC_HEAD], mac[SHA256_BYTES], *at = head;
     const struct span parts[] = {
         {(const char *)head, sizeof(head)},
@@ -79,10 +78,7 @@ static void make_mac(char out[MAC_HEX], const uint8_t key[MARKER_KEY], const str
     put(&at, own->before.len + own->after.len, 8);
     assert(at == head + sizeof(head));
     crypto_hmac_parts((struct span){(const char *)key, MARKER_KEY}, parts, sizeof(parts) / sizeof(parts[0]), mac);
-    for (size_t i = 0; i < sizeof(mac); i++) {
-        out[2 * i] = hex[mac[i] >> 4];
-        out[2 * i + 1] = hex[mac[i] & 15];
-    }
+    crypto_hex(mac, out);
 }
 
 /* Making ---------------------------------------------------------------------------------------------------------- */
@@ -177,7 +173,7 @@ int marker_add(struct buf *out, const uint8_t key[MARKER_KEY], const struct mark
 {
     size_t from = out->len, literal = 0;
     struct own_bytes own = {FORM_MISSING, {NULL, 0}, {NULL, 0}};
-    char mac[MAC_HEX] = {0};
+    char mac[SHA256_HEX] = {0};
 
     assert(strlen(marker->id) == MARKER_ID && marker->at_s >= 0);
     if (add_object(out, &marked->custom_data, &own.after)) {
@@ -206,7 +202,7 @@ int marker_add(struct buf *out, const uint8_t key[MARKER_KEY], const struct mark
         make_mac(mac, key, marker, marked, &own);
     }
     buf_add_text(out, ",\"mac\":\"");
-    buf_add(out, mac, sizeof(mac));
+    buf_add(out, mac, MAC_HEX);
     buf_add_text(out, "\"}");
     buf_add_span(out, own.form == FORM_MERGED ? own.after : SPAN("}"));
     return buf_failed(out) ? err_set(err, ERR_FAILED, "could not mark a message: no memory") : 0;
@@ -321,10 +317,10 @@ static bool read_surroundings(struct claim *claim, struct span data, struct span
 
 static bool claim_is_true(const struct claim *claim, const uint8_t key[MARKER_KEY], const struct marked *marked)
 {
-    char mac[MAC_HEX];
+    char mac[SHA256_HEX];
 
     make_mac(mac, key, &claim->marker, marked, &claim->own);
-    return crypto_equal(mac, claim->mac, sizeof(mac));
+    return crypto_equal(mac, claim->mac, MAC_HEX);
 }
 
 static bool restore(const struct own_bytes *own, struct buf *strings, struct optional_text *out)

@@ -2,7 +2,6 @@
 
 #include "base/json_write.h"
 #include "base/utf8.h"
-#include "wire/gate.h"
 #include "wire/json_read.h"
 
 /* Writing ---------------------------------------------------------------------------------------------------------- */
@@ -37,31 +36,9 @@ void rest_write_answer(struct buf *out, int64_t error_code, const char *error_in
 
 /* Reading ---------------------------------------------------------------------------------------------------------- */
 
-/* Gate and json-c over a body that must be an object. On success the caller frees *reader. */
-static int read_object(struct span body, const char *what, struct json_reader **reader, struct json_value *root,
-                       struct err *err)
+static int wrong_member(struct err *err, const char *key, const char *wanted)
 {
-    struct json_reader *r = json_reader_new();
-    int result;
-
-    if (!r)
-        return err_set(err, ERR_FAILED, "out of memory");
-    result = json_read(r, body, root, err);
-    if (result < 0)
-        err_prefix(err, "%s", what);
-    else if (root->kind != JSON_OBJECT)
-        result = err_set(err, ERR_INVALID, "%s: it is not an object", what);
-    if (result < 0) {
-        json_reader_free(r);
-        return result;
-    }
-    *reader = r;
-    return 0;
-}
-
-static int wrong_member(struct err *err, const char *what, const char *key, const char *wanted)
-{
-    return err_set(err, ERR_INVALID, "%s: %s is not %s", what, key, wanted);
+    return err_set(err, ERR_INVALID, "answer: %s is not %s", key, wanted);
 }
 
 /* A string of the answer, cut to size; "" when it is absent or null. */
@@ -75,7 +52,7 @@ static int copy_text(struct json_value object, const char *key, char *out, size_
     if (v.kind == JSON_ABSENT || v.kind == JSON_NULL)
         return 0;
     if (v.kind != JSON_STRING)
-        return wrong_member(err, "answer", key, "a string");
+        return wrong_member(err, key, "a string");
     json_string_without_nul(&text, v);
     if (buf_failed(&text)) {
         r = err_set(err, ERR_FAILED, "out of memory");
@@ -95,7 +72,7 @@ static int copy_number(struct json_value object, const char *key, int64_t *out, 
     *out = 0;
     if (v.kind == JSON_ABSENT || v.kind == JSON_NULL || json_integer(v, out))
         return 0;
-    return wrong_member(err, "answer", key, "an integer");
+    return wrong_member(err, key, "an integer");
 }
 
 static int read_answer(struct json_value root, struct rest_answer *out, struct err *err)
@@ -105,7 +82,7 @@ static int read_answer(struct json_value root, struct rest_answer *out, struct e
     int r;
 
     if (!json_integer(json_member(root, "ErrorCode"), &out->error_code))
-        return wrong_member(err, "answer", "ErrorCode", "an integer");
+        return wrong_member(err, "ErrorCode", "an integer");
     if ((r = copy_text(root, "ActionStatus", out->action_status, sizeof(out->action_status), err)) < 0 ||
         (r = copy_text(root, "ErrorInfo", out->error_info, sizeof(out->error_info), err)) < 0 ||
         (r = copy_text(root, "RequestId", out->request_id, sizeof(out->request_id), err)) < 0 ||
@@ -119,83 +96,21 @@ static int read_answer(struct json_value root, struct rest_answer *out, struct e
 int rest_read_answer(struct span body, struct rest_answer *out, struct err *err)
 {
     struct rest_answer answer = {.error_code = 0};
-    struct json_reader *reader;
+    struct json_reader *reader = json_reader_new();
     struct json_value root;
-    int r = read_object(body, "answer", &reader, &root, err);
+    int r;
 
+    if (!reader)
+        return err_set(err, ERR_FAILED, "out of memory");
+    r = json_read(reader, body, &root, err);
     if (r < 0)
-        return r;
-    r = read_answer(root, &answer, err);
+        err_prefix(err, "answer");
+    else if (root.kind != JSON_OBJECT)
+        r = err_set(err, ERR_INVALID, "answer: it is not an object");
+    else
+        r = read_answer(root, &answer, err);
     json_reader_free(reader);
     if (r == 0)
         *out = answer;
-    return r;
-}
-
-/* Copies a string into *strings, which has room for all of them and so does not move. */
-static int keep_text(struct json_value root, const char *key, struct buf *strings, struct optional_text *out,
-                     struct err *err)
-{
-    struct json_value v = json_member(root, key);
-    size_t from = strings->len;
-
-    *out = (struct optional_text){.presence = v.kind == JSON_NULL ? IS_NULL : MISSING, .text = {"", 0}};
-    if (v.kind == JSON_ABSENT || v.kind == JSON_NULL)
-        return 0;
-    if (v.kind != JSON_STRING)
-        return wrong_member(err, "request", key, "a string");
-    json_string_without_nul(strings, v);
-    *out = (struct optional_text){.presence = GIVEN, .text = {strings->data + from, strings->len - from}};
-    return 0;
-}
-
-static int keep_required_text(struct json_value root, const char *key, struct buf *strings, struct span *out,
-                              struct err *err)
-{
-    struct optional_text text;
-    int r = keep_text(root, key, strings, &text, err);
-
-    if (r < 0)
-        return r;
-    if (text.text.len == 0)
-        return err_set(err, ERR_INVALID, "request: %s is missing or empty", key);
-    *out = text.text;
-    return 0;
-}
-
-static int read_send_text_msg(struct json_value root, struct buf *strings, struct send_text_msg *out, struct err *err)
-{
-    struct gate_fault fault;
-    int r;
-
-    if ((r = keep_required_text(root, "RoomId", strings, &out->room_id, err)) < 0 ||
-        (r = keep_required_text(root, "Sender_Account", strings, &out->sender_account, err)) < 0 ||
-        (r = keep_required_text(root, "TextContent", strings, &out->text_content, err)) < 0 ||
-        (r = keep_text(root, "ExtensionInfo", strings, &out->extension_info, err)) < 0)
-        return r;
-    if (out->extension_info.presence == GIVEN && !gate_check(out->extension_info.text, GATE_WIRE, &fault))
-        return err_set(err, ERR_INVALID, "request: ExtensionInfo is not JSON text: byte %zu: %s", fault.offset,
-                       fault.what);
-    return 0;
-}
-
-int rest_read_send_text_msg(struct span body, struct buf *strings, struct send_text_msg *out, struct err *err)
-{
-    struct send_text_msg request;
-    struct json_reader *reader;
-    struct json_value root;
-    int r = read_object(body, "request", &reader, &root, err);
-
-    if (r < 0)
-        return r;
-    buf_reset(strings);
-    buf_reserve(strings, body.len); /* each string is shorter than its literal */
-    if (buf_failed(strings))
-        r = err_set(err, ERR_FAILED, "out of memory");
-    else
-        r = read_send_text_msg(root, strings, &request, err);
-    json_reader_free(reader);
-    if (r == 0)
-        *out = request;
     return r;
 }

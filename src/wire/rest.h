@@ -1,5 +1,5 @@
 /* rest.h - requests and answers of the Live REST API (`protocol.md` sections 8 and 9): send_text_msg and its envelope.
- * Written and read by both sides: the service calls, chatsim answers. */
+ * The service writes requests and reads answers, chatsim writes answers. */
 #ifndef CHATSLUICE_WIRE_REST_H
 #define CHATSLUICE_WIRE_REST_H
 
@@ -32,9 +32,5 @@ int rest_read_answer(struct span body, struct rest_answer *out, struct err *err)
  * when it is empty there is no "Response". */
 void rest_write_answer(struct buf *out, int64_t error_code, const char *error_info, const char *request_id,
                        struct span response_members);
-
-/* Reads a request; ERR_INVALID names the member that is missing, empty or of a wrong kind, or says that ExtensionInfo
- * is no JSON text. Strings are copied into *strings (cleared first) and borrowed from there, U+0000 as U+FFFD. */
-int rest_read_send_text_msg(struct span body, struct buf *strings, struct send_text_msg *out, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /* What is sent: bodies as the platform's documents show them, the URL, and what cannot be sent. */
 #include "outbox/call.h"
 
-#include "wire/rest.h"
+#include "wire/json_read.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -85,20 +85,24 @@ static void a_text_carries_its_marker(void **state)
 {
     const struct caller caller = caller_of();
     struct row row = row_of(ACTION_SEND_TEXT, REST_SEND_TEXT_MSG);
-    struct buf url = BUF_INIT, body = BUF_INIT, strings = BUF_INIT, own_strings = BUF_INIT;
+    struct buf url = BUF_INIT, body = BUF_INIT, own_strings = BUF_INIT;
+    struct json_reader *reader = json_reader_new();
+    struct json_value sent;
     struct optional_text own;
-    struct send_text_msg sent;
     struct marker marker;
     struct marked marked;
 
     (void)state;
     row.custom_data = SPAN("{\"lvl\":3}");
     assert_int_equal(call_make(&url, &body, &row, &caller, NULL), 0);
-    assert_int_equal(rest_read_send_text_msg(buf_span(&body), &strings, &sent, NULL), 0);
-    assert_true(span_is(sent.room_id, "room-7"));
-    assert_true(span_is(sent.sender_account, "viewer_19"));
-    assert_true(span_is(sent.text_content, "call me \"***\""));
-    marked = (struct marked){sent.room_id, sent.sender_account, sent.text_content, sent.extension_info};
+    assert_int_equal(json_read(reader, buf_span(&body), &sent, NULL), 0);
+    marked = (struct marked){json_string(json_member(sent, "RoomId")),
+                             json_string(json_member(sent, "Sender_Account")),
+                             json_string(json_member(sent, "TextContent")),
+                             {GIVEN, json_string(json_member(sent, "ExtensionInfo"))}};
+    assert_true(span_is(marked.room, "room-7"));
+    assert_true(span_is(marked.sender, "viewer_19"));
+    assert_true(span_is(marked.text, "call me \"***\""));
     assert_int_equal(marker_read(key, &marked, &marker, &own_strings, &own), MARKER_TRUE);
     assert_string_equal(marker.id, row.id);
     assert_int_equal(marker.attempt, 2);
@@ -106,7 +110,7 @@ static void a_text_carries_its_marker(void **state)
     assert_true(span_is(own.text, "{\"lvl\":3}"));
     buf_release(&url);
     buf_release(&body);
-    buf_release(&strings);
+    json_reader_free(reader);
     buf_release(&own_strings);
 }
 

@@ -2,6 +2,7 @@
 #include "../store/postgres_fixture.h"
 
 #include "base/config.h"
+#include "base/metrics.h"
 #include "outbox/outbox.h"
 #include "rest_server.h"
 
@@ -113,7 +114,7 @@ static void a_backlog_goes_out_within_the_rate(void **state)
     put(&scene, 1500, 100, "send_text", ", text", ", 'call me ***'");
     const int64_t begin_us = clock_mono_us();
     a = start(&scene, "instance-a");
-    await_state(&scene, "done", 1000);
+    await(&scene, "1000 done", "SELECT (count(*) >= 1000)::integer FROM chatsluice.outbox WHERE state = 'done'", 1);
     b = start(&scene, "instance-b");
     await_state(&scene, "done", 1500);
     print_message("1500 calls in %" PRId64 " ms, at most %u in a second\n", (clock_mono_us() - begin_us) / 1000,
@@ -215,13 +216,22 @@ static void what_waits_for_a_room_goes_with_it(void **state)
     await_state(&scene, "failed", 4);
     outbox_stop(outbox);
     assert_int_equal(query_number(scene.db, "SELECT count(*) FROM chatsluice.outbox WHERE state = 'failed' AND room_id "
-                                            "= 'room-0' AND error_code = 100004"),
+                                            "= 'room-0' AND error_code = 100004 AND request_id = 'Id-2-O-Seq-2'"),
                      4);
     assert_int_equal(query_number(scene.db, "SELECT count(*) FROM chatsluice.outbox WHERE state = 'queued'"), 6);
     scene_close(&scene);
 }
 
-/* No answer: the row waits, is not sent again, and the After webhook settles it. */
+static void await_gauge(enum metric gauge, int64_t wanted)
+{
+    const int64_t until_us = clock_mono_us() + WAIT_MS * 1000LL;
+
+    while (metric_value(gauge) != wanted && clock_mono_us() < until_us)
+        clock_sleep_ms(5);
+    assert_int_equal(metric_value(gauge), wanted);
+}
+
+/* No answer: the row waits, is not sent again, and the After webhook settles it. What nothing settles is shown. */
 static void a_lost_answer_is_found_by_its_webhook(void **state)
 {
     static struct scene scene;
@@ -242,6 +252,10 @@ static void a_lost_answer_is_found_by_its_webhook(void **state)
             "msg_seq) SELECT room_id, gen_random_uuid(), outbox_id, 'after', now(), account, 900 FROM "
             "chatsluice.outbox WHERE text <> 'hello 4'");
     await_state(&scene, "done", 3);
+    await_gauge(METRIC_OUTBOX_WAITING, 1);
+    run_sql(scene.db, "UPDATE chatsluice.outbox SET wait_until = now() - interval '1 second' WHERE state = 'waiting'");
+    await_gauge(METRIC_OUTBOX_UNCERTAIN, 1);
+    assert_int_equal(metric_value(METRIC_OUTBOX_WAITING), 0);
     outbox_stop(outbox);
     assert_int_equal(scene.rest.calls, 4);
     assert_int_equal(query_number(scene.db, "SELECT count(*) FROM chatsluice.outbox WHERE sent_msg_seq = 900"), 3);
