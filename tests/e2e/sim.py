@@ -29,14 +29,15 @@ def usersig(identifier="administrator", secret=SECRET, sdkappid=SDKAPPID, expire
 
 class Sim(Process):
     """`chatsim serve`, firing its webhooks at a service."""
-    def __init__(self, owner, service, *options, name="chatsim"):
+    def __init__(self, owner, service, *options, name="chatsim", environment=None):
         super().__init__(owner, name, Folder(owner).path)
         secret = self.folder / "secret"
         secret.write_text(SECRET)
         token = self.folder / "token"
         token.write_text(TOKEN)
         self.spawn(CHATSIM, "serve", "--listen", "127.0.0.1:0", "--webhook", service.webhook_url,
-                   "--sdkappid", SDKAPPID, "--secret-file", secret, "--token-file", token, *options)
+                   "--sdkappid", SDKAPPID, "--secret-file", secret, "--token-file", token, *options,
+                   environment=environment)
         self.port = int(self.wait_event("chatsim is serving")["port"])
 
     def request(self, method, path, body=None):

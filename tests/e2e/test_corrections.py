@@ -153,6 +153,20 @@ class Corrections(EndToEnd):
         people = self.database.rows("SELECT action, why FROM chatsluice.moderator_action ORDER BY at")
         self.assertEqual([p["why"] for p in people][:2], ["a mistake", "harmless"])
 
+    def test_a_moderator_bans_and_lets_in_again(self):
+        live = self.start()
+        live.sim.send("room-1", "viewer_1", "hello")
+        live.service.wait_loaded()
+        event = self.database.value("SELECT event_id::text FROM chatsluice.event WHERE command = 'before'")
+        self.database.execute(f"SELECT moderation.ban_sender('{event}', '2 hours', 'spam')")
+        live.wait_outbox(1)
+        banned = lambda: live.sim.rest("live_engine_http_srv/get_banned_member_list",  # noqa: E731
+                                       {"RoomId": "room-1", "Offset": 0, "Limit": 10})["Response"]["BannedAccountList"]
+        self.assertEqual([m["Member_Account"] for m in banned()], ["viewer_1"])
+        self.database.execute("SELECT moderation.unban('room-1', 'viewer_1', 'enough')")
+        live.wait_outbox(2)
+        self.assertEqual(banned(), [])
+
     def test_two_instances_share_the_marker_key(self):
         """Asked for through one, sent by either, its webhooks answered by the other."""
         live = self.start(instances=2)
