@@ -1,6 +1,7 @@
 chatsluice_unit_test(base config)
 chatsluice_unit_test(base http_client)
 chatsluice_unit_test(base http_server)
+chatsluice_unit_test(base http_crowd)
 chatsluice_unit_test(base observability)
 chatsluice_unit_test(base text)
 chatsluice_unit_test(base yaml)
