@@ -46,7 +46,8 @@ unsigned http_sockets_refuse(struct http_sockets *s, struct span reply, unsigned
 /* Whether the process is about to run out of descriptors (RLIMIT_NOFILE, which may be lowered while it runs). */
 bool http_sockets_short_of_descriptors(const struct http_sockets *s);
 /* Shut: civetweb accepts nothing and its accept loop sleeps, while connections can still be made and refused. Opened
- * again: a connection may wait two seconds once. No-ops when it is so already. */
+ * again: a connection may wait two seconds once. No-ops when it is so already. It cannot be shut under a limit lower
+ * than the listener's own number; with so few descriptors nothing else works either. */
 void http_sockets_shut_door(struct http_sockets *s, bool shut);
 
 #endif
