@@ -10,7 +10,7 @@ import warnings
 from chat import BEFORE, before
 from database import Cluster
 from harness import EndToEnd, add_cleanup, scaled, wait_for
-from proxy import Proxy
+from front import Front
 from service import Service
 
 
@@ -41,7 +41,7 @@ class Mirror:
         self.webhook_port = self.operations_port = self.server.server_address[1]
 
 
-class ProxyTest(EndToEnd):
+class FrontTest(EndToEnd):
     def instances(self, count, **sections):
         sections = {"webhook": {"threads": 128}} | sections
         services = [Service(self, name=f"serve-{i + 1}", **sections).fix_ports().start() for i in range(count)]
@@ -62,7 +62,7 @@ class ProxyTest(EndToEnd):
     def test_webhooks_pass_and_connections_are_kept(self):
         database = Cluster(self).create_database()
         service = Service(self, database, name="serve-1", webhook={"threads": 128}).start()
-        proxy = Proxy(self, [service])
+        proxy = Front(self, [service])
         self.wait_ready(proxy)
         with contextlib.ExitStack() as stack:
             clients = [stack.enter_context(proxy.webhooks()) for _ in range(10)]
@@ -83,7 +83,7 @@ class ProxyTest(EndToEnd):
         self.assertRegex(proxy.log(), r"POST /webhook")
 
     def test_old_protocols_and_strangers_are_refused(self):
-        proxy = Proxy(self, self.instances(1))
+        proxy = Front(self, self.instances(1))
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         old.set_ciphers("ALL:@SECLEVEL=0")
@@ -98,7 +98,7 @@ class ProxyTest(EndToEnd):
 
     def test_what_does_not_belong_is_refused_at_the_edge(self):
         services = self.instances(1)
-        proxy = Proxy(self, services)
+        proxy = Front(self, services)
         self.wait_ready(proxy)
         cases = [
             (404, {"path": "/"}), (404, {"path": "/metrics"}), (405, {"method": "PUT"}), (414, {"extra": "x" * 3000}),
@@ -118,7 +118,7 @@ class ProxyTest(EndToEnd):
 
     def test_the_instance_sees_http_1_1_whole_and_no_addresses(self):
         mirror = Mirror(self)
-        proxy = Proxy(self, [mirror])
+        proxy = Front(self, [mirror])
         forged = {"X-Forwarded-For": "1.2.3.4", "X-Real-IP": "1.2.3.4", "Forwarded": "for=1.2.3.4"}
         with proxy.webhooks() as webhooks:
             wait_for(lambda: webhooks.post(before("x"), headers=forged).status == 200, "the mirror to be found alive")
@@ -133,7 +133,7 @@ class ProxyTest(EndToEnd):
 
     def test_an_instance_that_goes_is_not_missed(self):
         services = self.instances(2)
-        proxy = Proxy(self, services)
+        proxy = Front(self, services)
         self.wait_ready(proxy)
         statuses, stop = [], threading.Event()
 
@@ -164,7 +164,7 @@ class ProxyTest(EndToEnd):
 
     def test_slow_clients_are_held_off(self):
         services = self.instances(1)
-        proxy = Proxy(self, services)
+        proxy = Front(self, services)
         self.wait_ready(proxy)
         with proxy.webhooks() as good, contextlib.ExitStack() as stack:
             head = (f"POST /webhook?{good.query(BEFORE, good.token)} HTTP/1.1\r\nHost: localhost\r\n"

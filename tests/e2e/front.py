@@ -1,4 +1,4 @@
-"""proxy.py - HAProxy with config/haproxy.cfg in front of instances, with a certificate made for the occasion."""
+"""front.py - HAProxy with config/haproxy.cfg in front of instances, with a certificate made for the occasion."""
 import os
 import re
 import socket
@@ -10,7 +10,7 @@ from harness import ROOT, Folder, Process, free_port, run_ok, wait_for
 CONFIG = ROOT / "config/haproxy.cfg"
 
 
-class Proxy(Process):
+class Front(Process):
     """Serves https://127.0.0.1:port until the owner's end. The shipped file, with nothing changed but what an operator
     has to change, and what needs root when we are not."""
     def __init__(self, owner, services, name="haproxy"):
