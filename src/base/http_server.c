@@ -21,11 +21,11 @@ enum {
     WATCH_INTERVAL_MS = 50,   /* how late a deadline may be noticed */
     CROWD_INTERVALS = 2,      /* of them between two looks for connections that wait for a thread */
     CROWD_LOG_MS = 1000,      /* a crowd is logged once in this time */
-    QUIET_MS = 1000,          /* a connection this long without a request gives way to one that waits */
+    QUIET_MS = 1000,          /* a connection this long without a byte gives way to one that waits */
     REFUSED_AT_ONCE = 1024,   /* connections at a look: bounds what refusing costs */
+    HEAD_MS = 2000,           /* for a first head to come whole; and for any other while somebody waits for a thread */
     DRAIN_GRACE_MS = 1000,    /* for clients to use their open connection once more and be told that it closes */
     DRAIN_INTERVAL_MS = 5,    /* between two looks at what is left */
-    FIRST_HEAD_MS = 10000,    /* for a new connection to send its first head, if that is less than keep_alive_ms */
     HEAD_SLACK = 64,          /* civetweb's buffer is larger than any head accepted: looking behind one is safe */
     CHUNKED_STEP = 16 * 1024, /* read at a time while the length of a body is not known */
     BUFFER_KEEPS = 256 * 1024,
@@ -40,6 +40,8 @@ struct worker {
     bool body_read;
     bool head_refused; /* by civetweb, on the connection it is serving */
     struct buf path, body, out;
+
+    atomic_int_least64_t answered_us; /* when the last reply left; 0: a request is there, or none was yet */
 
     pthread_mutex_t lock;    /* guards the rest; the watch holds it while it ends a connection at its deadline */
     int64_t deadline_us;     /* of what is waited for; 0: nothing is */
@@ -120,6 +122,28 @@ static void watch_deadlines(struct http_server *server, int64_t now_us)
 
 /* Too many connections ------------------------------------------------------------------------------------------- */
 
+/* A head that comes drop by drop is never quiet. The first one of a connection has civetweb's deadline, any other may
+ * take as long as a connection may idle: but not while others wait. Returns how many were ended. */
+static unsigned end_slow_heads(struct http_server *server, unsigned most, int64_t now_us)
+{
+    unsigned ended = 0;
+
+    for (unsigned i = 0; i < server->options.threads && ended < most; i++) {
+        struct worker *w = &server->workers[i];
+        int_least64_t answered_us = atomic_load(&w->answered_us);
+
+        if (answered_us == 0 || now_us - answered_us < HEAD_MS * 1000)
+            continue;
+        pthread_mutex_lock(&w->lock);
+        if (atomic_compare_exchange_strong(&w->answered_us, &answered_us, 0)) {
+            http_sockets_end(server->sockets, &w->peer, SHUT_RD);
+            ended++;
+        }
+        pthread_mutex_unlock(&w->lock);
+    }
+    return ended;
+}
+
 static void refuse_connections(struct http_server *server)
 {
     unsigned refused = http_sockets_refuse(server->sockets, buf_span(&server->no_place), REFUSED_AT_ONCE);
@@ -156,6 +180,8 @@ static void watch_crowd(struct http_server *server, int64_t now_us)
     waiting = open > threads ? open - threads : 0;
     if (waiting > 0)
         ended = http_sockets_end_quiet(server->sockets, QUIET_MS, waiting);
+    if (waiting > ended)
+        ended += end_slow_heads(server, waiting - ended, now_us);
     atomic_store(&server->waiting, (int)(waiting - ended));
     if (short_of_descriptors || waiting >= HTTP_WAITING_ROOM)
         refuse_connections(server);
@@ -356,6 +382,7 @@ static int on_request(struct mg_connection *connection)
     struct span path;
 
     atomic_fetch_add(&server->in_flight, 1);
+    atomic_store(&w->answered_us, 0);
     w->body_read = false;
     head_judge(w, info);
     if (w->framing.fault) {
@@ -388,6 +415,7 @@ static int on_request(struct mg_connection *connection)
             reply.close = true;
         reply_send(w, connection, &reply, !span_is(request.method, "HEAD"));
     }
+    atomic_store(&w->answered_us, clock_mono_us());
     atomic_fetch_sub(&server->in_flight, 1);
     return 200; /* anything above 0: answered */
 }
@@ -432,6 +460,7 @@ static void on_connection_close(const struct mg_connection *connection)
     struct worker *w = mg_get_thread_pointer(connection);
     const struct mg_request_info *info = mg_get_request_info(connection);
 
+    atomic_store(&w->answered_us, 0);
     if (info && info->request_method && !info->local_uri && !w->head_refused)
         refuse_early(w, (struct mg_connection *)(uintptr_t)connection, 400, "the request target is not a path");
 }
@@ -518,7 +547,7 @@ static int context_start(struct http_server *server, struct err *err)
     char threads[16], keep_alive[24], request_timeout[24], max_head[16], waiting_room[16];
     /* civetweb's time for the first head of a connection and for each wait for a body, whose deadline is the watch's.
      */
-    int64_t first_head_ms = o->keep_alive_ms < FIRST_HEAD_MS ? o->keep_alive_ms : FIRST_HEAD_MS;
+    int64_t first_head_ms = o->keep_alive_ms < HEAD_MS ? o->keep_alive_ms : HEAD_MS;
     int64_t request_ms = first_head_ms > o->body_timeout_ms ? first_head_ms : o->body_timeout_ms;
     /* clang-format off */
     const char *settings[] = {

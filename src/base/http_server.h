@@ -7,11 +7,12 @@
  * reply leaves in one send with exact Content-Length. TLS is never spoken: it ends at the proxy in front.
  *
  * Threads: one per open connection, idle ones included; the handler runs on them, several at a time. So options.threads
- *          is the number of connections to plan with. One more than that waits: within a fraction of a second replies
- *          begin to close their connections in its favour, and connections on which nothing has come for a second
- * (idle, or in the middle of a head) are ended. At most HTTP_WAITING_ROOM wait; a connection beyond that, or made while
- * the process is short of descriptors, is answered with 503 and closed within a tenth of a second. A client that does
- * not take its reply has body_timeout_ms for that, too. */
+ *          is the number of connections to plan with.
+ *
+ * More of them wait, at most HTTP_WAITING_ROOM: within a fraction of a second replies begin to close their connections
+ * in favour of those that wait, and connections on which nothing has come for a second, or no whole head for two, are
+ * ended. A connection beyond that, or made while the process is short of descriptors, is answered with 503 and closed
+ * within a tenth of a second. A client that does not take its reply has body_timeout_ms for that, too. */
 #ifndef CHATSLUICE_BASE_HTTP_SERVER_H
 #define CHATSLUICE_BASE_HTTP_SERVER_H
 
@@ -56,7 +57,7 @@ struct http_server_options {
     unsigned threads;
     size_t max_body_bytes;
     int64_t body_timeout_ms; /* from the head to the last byte of the body; and for the client to take its reply */
-    int64_t keep_alive_ms;   /* for the next head to be there whole; for the first one ten seconds at most */
+    int64_t keep_alive_ms;   /* for the next head to be there whole; for the first one two seconds at most */
     void (*handler)(const struct http_request *request, struct http_reply *reply, void *arg);
     /* Called on each worker thread as it starts and ends. NULL: there is nothing to keep. A thread whose thread_new
      * gave NULL answers everything with 503. */

@@ -55,12 +55,12 @@ class Front(Process):
 
 class SecureWebhooks(Webhooks):
     """One keep-alive connection over TLS."""
-    def __init__(self, proxy, **options):
-        proxy.webhook_port = proxy.port
-        super().__init__(proxy, **options)
+    def __init__(self, front, **options):
+        front.webhook_port = front.port
+        super().__init__(front, **options)
         connect = self.connection.connect
 
         def connect_tls():
             connect()
-            self.connection.sock = proxy.tls.wrap_socket(self.connection.sock, server_hostname="localhost")
+            self.connection.sock = front.tls.wrap_socket(self.connection.sock, server_hostname="localhost")
         self.connection.connect = connect_tls

@@ -50,10 +50,10 @@ class FrontTest(EndToEnd):
     def answered(self, services):
         return [service.metrics()['chatsluice_webhooks_total{command="before"}'] for service in services]
 
-    def wait_ready(self, proxy):
+    def wait_ready(self, front):
         """Until the proxy's health checks have found somebody."""
         def ready():
-            with proxy.webhooks() as webhooks:
+            with front.webhooks() as webhooks:
                 return webhooks.post(before("ready?")).status == 200
         wait_for(ready, "an instance behind HAProxy")
 
@@ -62,10 +62,10 @@ class FrontTest(EndToEnd):
     def test_webhooks_pass_and_connections_are_kept(self):
         database = Cluster(self).create_database()
         service = Service(self, database, name="serve-1", webhook={"threads": 128}).start()
-        proxy = Front(self, [service])
-        self.wait_ready(proxy)
+        front = Front(self, [service])
+        self.wait_ready(front)
         with contextlib.ExitStack() as stack:
-            clients = [stack.enter_context(proxy.webhooks()) for _ in range(10)]
+            clients = [stack.enter_context(front.webhooks()) for _ in range(10)]
             for _ in range(scaled(10, 3)):
                 for webhooks in clients:
                     reply = webhooks.post(before("through TLS", group="room-tls"))
@@ -79,11 +79,11 @@ class FrontTest(EndToEnd):
         service.wait_loaded()
         self.assertEqual(database.value("SELECT count(*) FROM chatsluice.event WHERE group_id = 'room-tls'"),
                          10 * scaled(10, 3) + 1)
-        self.assertNotRegex(proxy.log(), r"(?i)sign|requesttime", "signatures are not logged")
-        self.assertRegex(proxy.log(), r"POST /webhook")
+        self.assertNotRegex(front.log(), r"(?i)sign|requesttime", "signatures are not logged")
+        self.assertRegex(front.log(), r"POST /webhook")
 
     def test_old_protocols_and_strangers_are_refused(self):
-        proxy = Front(self, self.instances(1))
+        front = Front(self, self.instances(1))
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         old.set_ciphers("ALL:@SECLEVEL=0")
@@ -91,24 +91,24 @@ class FrontTest(EndToEnd):
             warnings.simplefilter("ignore", DeprecationWarning)
             old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
         for context in (old, ssl.create_default_context()):  # an old protocol; a client that does not know the certificate
-            with proxy.connect(handshake=False) as raw, self.assertRaises((ssl.SSLError, ConnectionError)):
+            with front.connect(handshake=False) as raw, self.assertRaises((ssl.SSLError, ConnectionError)):
                 context.wrap_socket(raw, server_hostname="localhost")
-        with proxy.connect() as accepted:
+        with front.connect() as accepted:
             self.assertEqual(accepted.version(), "TLSv1.3")
 
     def test_what_does_not_belong_is_refused_at_the_edge(self):
         services = self.instances(1)
-        proxy = Front(self, services)
-        self.wait_ready(proxy)
+        front = Front(self, services)
+        self.wait_ready(front)
         cases = [
             (404, {"path": "/"}), (404, {"path": "/metrics"}), (405, {"method": "PUT"}), (414, {"extra": "x" * 3000}),
             (431, {"headers": {"X-Long": "x" * 9000}}), (400, {"headers": {f"X-{i}": "1" for i in range(70)}}),
         ]
         before_all = services[0].metrics()
         for status, wrong in cases:
-            with self.subTest(status), proxy.webhooks() as webhooks:
+            with self.subTest(status), front.webhooks() as webhooks:
                 self.assertEqual(webhooks.post(before("x"), **wrong).status, status)
-        with proxy.connect() as raw:  # refused before it has come whole
+        with front.connect() as raw:  # refused before it has come whole
             raw.sendall(b"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1100000\r\n\r\n" + b"x" * 70_000)
             self.assertRegex(raw.recv(65536), b"^HTTP/1.1 413 ")
         after_all = services[0].metrics()
@@ -118,9 +118,9 @@ class FrontTest(EndToEnd):
 
     def test_the_instance_sees_http_1_1_whole_and_no_addresses(self):
         mirror = Mirror(self)
-        proxy = Front(self, [mirror])
+        front = Front(self, [mirror])
         forged = {"X-Forwarded-For": "1.2.3.4", "X-Real-IP": "1.2.3.4", "Forwarded": "for=1.2.3.4"}
-        with proxy.webhooks() as webhooks:
+        with front.webhooks() as webhooks:
             wait_for(lambda: webhooks.post(before("x"), headers=forged).status == 200, "the mirror to be found alive")
         line, headers, body = mirror.requests[-1]
         self.assertRegex(line, r"^POST /webhook\?\S+ HTTP/1\.1$")
@@ -133,44 +133,49 @@ class FrontTest(EndToEnd):
 
     def test_an_instance_that_goes_is_not_missed(self):
         services = self.instances(2)
-        proxy = Front(self, services)
-        self.wait_ready(proxy)
+        front = Front(self, services)
+        self.wait_ready(front)
         statuses, stop = [], threading.Event()
 
         def post_until_stopped():
-            with proxy.webhooks() as webhooks:
+            with front.webhooks() as webhooks:
                 while not stop.is_set():
                     statuses.append(webhooks.post(before("still there?")).status)
         posters = [threading.Thread(target=post_until_stopped) for _ in range(4)]
         for poster in posters:
             poster.start()
         try:
-            for service, end in ((services[0], Service.kill), (services[1], Service.terminate)):
+            for service, end, lost in ((services[0], Service.terminate, 0), (services[1], Service.kill, len(posters))):
                 start = self.answered(services)
                 wait_for(lambda: all(now > was for now, was in zip(self.answered(services), start)),
                          "both instances to be given work", 60)
+                already = len(statuses)
                 end(service)
                 other = services[1 - services.index(service)]
                 count = self.answered([other])[0]
                 wait_for(lambda: self.answered([other])[0] > count + scaled(100, 20), "the other to take all of it", 60)
                 service.start()
+                # Killed, it takes along what it was answering, at most one request of each poster.
+                failed = [status for status in statuses[already:] if status != 200]
+                self.assertLessEqual(len(failed), lost, failed)
         finally:
             stop.set()
             for poster in posters:
                 poster.join(30)
-        self.assertEqual(set(statuses), {200}, f"of {len(statuses)} answers")
+        self.assertGreater(statuses.count(200), scaled(200, 40))
 
     # Slow clients ---------------------------------------------------------------------------------------------------
 
     def test_slow_clients_are_held_off(self):
         services = self.instances(1)
-        proxy = Front(self, services)
-        self.wait_ready(proxy)
-        with proxy.webhooks() as good, contextlib.ExitStack() as stack:
+        front = Front(self, services)
+        self.wait_ready(front)
+        with front.webhooks() as good, contextlib.ExitStack() as stack:
             head = (f"POST /webhook?{good.query(BEFORE, good.token)} HTTP/1.1\r\nHost: localhost\r\n"
                     "Content-Type: application/json\r\nContent-Length: 5000\r\n")
-            slow = [stack.enter_context(proxy.connect(source="127.0.0.2")) for _ in range(scaled(100, 30))]
-            shut = [stack.enter_context(proxy.connect(source="127.0.0.2", handshake=False)) for _ in range(20)]
+            slow = [stack.enter_context(front.connect(source="127.0.0.2")) for _ in range(scaled(100, 30))]
+            for _ in range(20):  # not even a handshake
+                stack.enter_context(front.connect(source="127.0.0.2", handshake=False))
             for i, connection in enumerate(slow):
                 connection.sendall((head if i % 2 else head + "\r\n{").encode())  # head or body that does not end
             for _ in range(scaled(50, 20)):
@@ -178,8 +183,6 @@ class FrontTest(EndToEnd):
                 self.assertLess(services[0].metrics()["chatsluice_connections"], 10, "slow clients reached the instance")
             for connection in slow:
                 self.assertRegex(read_all(connection), b"^HTTP/1.1 408 ")
-            for connection in shut:
-                read_all(connection)  # no handshake, no connection
             self.assertEqual(good.post(before("afterwards")).status, 200)
             self.assertEqual(services[0].metrics()['chatsluice_refused_total{reason="slow_body"}'], 0)
 

@@ -6,3 +6,5 @@ function(chatsluice_fault_test story)
   set_tests_properties(fault.${story} PROPERTIES LABELS fault TIMEOUT 600 PROCESSORS 2 SKIP_RETURN_CODE 77
     ENVIRONMENT "${e2e_environment}")
 endfunction()
+
+chatsluice_fault_test(slow_clients)
