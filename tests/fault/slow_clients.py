@@ -407,22 +407,22 @@ class SlowClients(EndToEnd):
         services, front = self.behind()
         webhooks = front.webhooks()
         good = front.webhooks()
-        self.assertEqual(good.post(before("x")).status, 200)
-        passed_on = len(re.findall(r" instances/serve-\d ", front.log()))
-        seen_before = sum(map(self.requests_of, services))
+
+        def passed_on():
+            return len(re.findall(r" instances/serve-\d ", front.log()))
+        wait_for(lambda: passed_on() == sum(map(self.requests_of, services)), "the first requests to be counted")
         for name in list(self.odd_requests(webhooks)):
             data, statuses = self.odd_requests(webhooks)[name]
             with self.subTest(name), front.connect() as connection:
-                seen = statuses_of(send_and_read(connection, data, len(statuses)))
+                seen = statuses_of(send_and_read(connection, data, len(statuses), seconds=3))
                 if statuses[-1] == 200:
                     self.assertEqual(seen, statuses)
                 self.assertEqual(good.post(before("between")).code, 0, "its own answer, and no other's")
-
-        def balanced():
-            logged = len(re.findall(r" instances/serve-\d ", front.log())) - passed_on
-            return logged == sum(map(self.requests_of, services)) - seen_before
-        wait_for(balanced, "as many requests of the instances as HAProxy has passed on")
-        figure(odd_passed_on=len(re.findall(r" instances/serve-\d ", front.log())) - passed_on)
+            with self.subTest(name):
+                wait_for(lambda: passed_on() == sum(map(self.requests_of, services)),
+                         f"as many requests of the instances as HAProxy has passed on, after {name}", 10)
+        good.connection.close()
+        figure(odd_passed_on=passed_on())
 
     # Descriptors ----------------------------------------------------------------------------------------------------
 
