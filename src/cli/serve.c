@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cli/database_side.h"
+#include "cli/privileges.h"
 #include "serve/operations.h"
 #include "serve/webhook.h"
 
@@ -262,6 +263,7 @@ int cli_serve(struct cli *cli)
     if (!service.config)
         return CLI_FAILED;
     log_configure(service.config->log.format, service.config->log.level);
+    privileges_warn_of_root();
 
     /* Blocked before any thread exists, so that only sigtimedwait() sees them. */
     sigemptyset(&signals);
