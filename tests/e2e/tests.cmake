@@ -17,6 +17,6 @@ function(chatsluice_e2e_test story)
 endfunction()
 
 include(e2e/wire_tools.cmake)
-foreach(story conditions journey chatsim crash database_away rules_live rules_gate rules_tools operations front privileges roles cli demo gate_postgres usersig_vendor)
+foreach(story conditions journey chatsim crash database_away rules_live rules_gate rules_tools operations front privileges roles secrets cli demo gate_postgres usersig_vendor)
   chatsluice_e2e_test(${story})
 endforeach()
