@@ -3,7 +3,6 @@ metrics, argv, other processes. What is planted is looked for as it is and in ev
 import base64
 import hashlib
 import json
-import os
 import re
 import threading
 import unittest
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 from chat import AFTER, BEFORE, Webhooks, after, before, text_element
 from database import Cluster
-from harness import CHATSLUICE, SDKAPPID, EndToEnd, clean_environment, free_port, run, wait_for
+from harness import CHATSLUICE, SDKAPPID, EndToEnd, clean_environment, run, wait_for
 from service import Service
 
 RULES = Path(__file__).with_name("rules.yaml")
@@ -178,7 +177,9 @@ class SecretsTest(EndToEnd):
             for path in ("/metrics", "/readyz", "/healthz", "/version", "/nothing"):
                 self.collected.add(path, service.get(path)[1])
             service.terminate()
-        self.assertEqual(neighbours.children, {}, "the service starts no other program")
+        children = [arguments for arguments in neighbours.children.values()  # the leak checker forks as it looks through
+                    if not ("address" in CHATSLUICE.parent.name and arguments.startswith(str(CHATSLUICE)))]
+        self.assertEqual(children, [], "the service starts no other program")
         self.collected.add("log", service.log() + service.output())
         self.collected.add("reasons of dead letters", database.execute("SELECT error FROM chatsluice.dead_letter"))
         self.assertIn("argv", self.collected.outputs)

@@ -6,7 +6,7 @@ slow one ever reaches an instance. Odd framing: the reply is the one that stands
 
     python3 tests/fault/slow_clients.py --long
 
-is the long form: 1,000 connections (200 in the short one) for 30 seconds an attack (4), and good clients behind HAProxy
+is the long form: 1,000 connections (200 in the short one) for 30 seconds an attack (3), and good clients behind HAProxy
 have to be answered within 100 ms (99 of 100), which the short form only prints. Attackers come from 127.0.0.1, good
 clients from 127.0.0.9. One JSON line of figures ends it; the status is 1 when a promise was broken.
 """
@@ -469,4 +469,4 @@ class SlowClients(EndToEnd):
 
 
 if __name__ == "__main__":
-    campaign.main(connections=(200, 1000), seconds=(4, 30))
+    campaign.main(connections=(200, 1000), seconds=(3, 30))
