@@ -401,6 +401,8 @@ static int secret_read(const char *path, char out[SECRET_MAX_FILE], struct err *
     ssize_t n = 1;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+    if (fd < 0 && path[0] != '/') /* the secret itself, given where its file was to be named? */
+        return err_set_errno(err, ERR_FAILED, "could not open a file of this name; write its whole path, from / on");
     if (fd < 0)
         return err_set_errno(err, ERR_FAILED, "could not open \"%.256s\"", path);
     while (n > 0 && len < SECRET_MAX_FILE) {

@@ -484,6 +484,12 @@ static const char *amount_text(const struct unit *units, int64_t n, char out[32]
     return out;
 }
 
+/* What stands in an application's entry may be a secret that was put beside the wrong key: it is not repeated. */
+static bool is_beside_secrets(const struct config_setting *s)
+{
+    return strcmp(s->section, "apps") == 0;
+}
+
 static int amount_parse(const struct config_setting *s, const char *text, int64_t *out, struct err *err)
 {
     static const char *const wanted[] = {
@@ -501,12 +507,14 @@ static int amount_parse(const struct config_setting *s, const char *text, int64_
     const struct unit *unit = units;
     while (unit->name && strcmp(unit->name, text + digits) != 0)
         unit++;
+    if ((digits == 0 || !unit->name) && is_beside_secrets(s))
+        return err_set(err, ERR_USAGE, "it is not %s", wanted[s->type]);
     if (digits == 0 || !unit->name)
         return err_set(err, ERR_USAGE, "\"%.*s\" is not %s", (int)utf8_cut(text, strlen(text), 64), text,
                        wanted[s->type]);
     if (!span_to_u64((struct span){text, digits}, &n) || n > (unsigned long long)(s->max / unit->factor) ||
         (int64_t)n * unit->factor < s->min)
-        return err_set(err, ERR_USAGE, "%.64s is out of range; it must be %s to %s", text,
+        return err_set(err, ERR_USAGE, "%.64s is out of range; it must be %s to %s", is_beside_secrets(s) ? "it" : text,
                        amount_text(units, s->min, least), amount_text(units, s->max, most));
     *out = (int64_t)n * unit->factor;
     return 0;

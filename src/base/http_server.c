@@ -13,13 +13,17 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    WATCH_INTERVAL_MS = 50,   /* how late a body's deadline may be noticed */
-    CROWD_INTERVALS = 10,     /* of them between two looks for connections that wait for a thread */
+    WATCH_INTERVAL_MS = 50,   /* how late a deadline may be noticed */
+    CROWD_INTERVALS = 2,      /* of them between two looks for connections that wait for a thread */
+    CROWD_LOG_MS = 1000,      /* a crowd is logged once in this time */
+    QUIET_MS = 1000,          /* a connection this long without a byte gives way to one that waits */
+    REFUSED_AT_ONCE = 1024,   /* connections at a look: bounds what refusing costs */
+    HEAD_MS = 2000,           /* for a first head to come whole; and for any other while somebody waits for a thread */
     DRAIN_GRACE_MS = 1000,    /* for clients to use their open connection once more and be told that it closes */
     DRAIN_INTERVAL_MS = 5,    /* between two looks at what is left */
     HEAD_SLACK = 64,          /* civetweb's buffer is larger than any head accepted: looking behind one is safe */
@@ -37,16 +41,21 @@ struct worker {
     bool head_refused; /* by civetweb, on the connection it is serving */
     struct buf path, body, out;
 
-    pthread_mutex_t lock;         /* guards the rest; the watch holds it while it ends a body's input */
-    int64_t body_deadline_us;     /* 0: no body is being read */
-    struct sockaddr_in body_peer; /* who sends it */
-    bool body_expired;
+    atomic_int_least64_t answered_us; /* when the last reply left; 0: a request is there, or none was yet */
+
+    pthread_mutex_t lock;    /* guards the rest; the watch holds it while it ends a connection at its deadline */
+    int64_t deadline_us;     /* of what is waited for; 0: nothing is */
+    struct sockaddr_in peer; /* whom it waits for */
+    int deadline_ends;       /* SHUT_RD: a body. SHUT_RDWR: that a reply is taken */
+    bool expired;
 };
 
 struct http_server {
     struct http_server_options options; /* fixed once started, as are the next two */
     struct sockaddr_in address;
     struct mg_context *context;
+    struct http_sockets *sockets;
+    struct buf no_place;   /* the whole reply to a connection that finds none */
     char start_fault[256]; /* civetweb's words, while starting only */
     atomic_bool started;
 
@@ -55,6 +64,8 @@ struct http_server {
     atomic_bool draining;
 
     pthread_t watch;
+    int64_t crowd_logged_us;    /* the watch only, as the next */
+    uint64_t crowd_refused;     /* since then */
     pthread_mutex_t watch_lock; /* guards watch_stopping */
     pthread_cond_t watch_wake;
     bool watch_stopping;
@@ -62,7 +73,7 @@ struct http_server {
     struct worker workers[]; /* options.threads */
 };
 
-/* Bodies --------------------------------------------------------------------------------------------------------- */
+/* Deadlines ------------------------------------------------------------------------------------------------------ */
 
 /* False, and a port that nobody has, when the peer's address cannot be read. */
 static bool peer_read(struct sockaddr_in *peer, const struct mg_request_info *info)
@@ -74,54 +85,116 @@ static bool peer_read(struct sockaddr_in *peer, const struct mg_request_info *in
     return false;
 }
 
-/* civetweb has no deadline for a body: one dripped byte by byte is read for ever, inside one call (`dependencies.md`).
- * So the thread says until when it is willing to read, and the watch ends the connection's input at that time, which
- * makes civetweb's read return what it has. */
-static void body_watch_begin(struct worker *w, const struct mg_request_info *info, int64_t deadline_us)
+/* civetweb has no deadline for a body: one dripped byte by byte is read for ever, inside one call (`dependencies.md`),
+ * and a reply nobody takes is offered for as long as a connection may idle. So the thread says until when it is willing
+ * to wait, and the watch ends the connection's input, or all of it, at that time, which makes civetweb's call return.
+ */
+static void deadline_begin(struct worker *w, const struct mg_connection *connection, int64_t deadline_us, int ends)
 {
+    const struct mg_request_info *info = mg_get_request_info(connection);
+
+    if (!info) /* a head that civetweb refused: the reply to it is short */
+        return;
     pthread_mutex_lock(&w->lock);
-    w->body_deadline_us = deadline_us;
-    w->body_expired = false;
-    peer_read(&w->body_peer, info);
+    w->deadline_us = deadline_us;
+    w->deadline_ends = ends;
+    w->expired = false;
+    peer_read(&w->peer, info);
     pthread_mutex_unlock(&w->lock);
 }
 
-static bool body_watch_end(struct worker *w)
+static bool deadline_end(struct worker *w)
 {
     bool expired;
 
     pthread_mutex_lock(&w->lock);
-    w->body_deadline_us = 0;
-    expired = w->body_expired;
+    w->deadline_us = 0;
+    expired = w->expired;
     pthread_mutex_unlock(&w->lock);
     return expired;
 }
 
-static void watch_bodies(struct http_server *server, int64_t now_us)
+static void watch_deadlines(struct http_server *server, int64_t now_us)
 {
     for (unsigned i = 0; i < server->options.threads; i++) {
         struct worker *w = &server->workers[i];
 
         pthread_mutex_lock(&w->lock);
-        if (w->body_deadline_us && now_us >= w->body_deadline_us && !w->body_expired) {
-            w->body_expired = true;
-            http_sockets_end_input_of(&server->address, &w->body_peer);
+        if (w->deadline_us && now_us >= w->deadline_us && !w->expired) {
+            w->expired = true;
+            http_sockets_end(server->sockets, &w->peer, w->deadline_ends);
         }
         pthread_mutex_unlock(&w->lock);
     }
 }
 
-/* A connection has its thread to itself until it closes, so one more than there are threads would never be answered.
- * For each that waits, one reply will close its connection. */
-static void watch_crowd(struct http_server *server)
-{
-    unsigned threads = server->options.threads, open = 0;
+/* Too many connections ------------------------------------------------------------------------------------------- */
 
+/* A head that comes drop by drop is never quiet. The first one of a connection has civetweb's deadline, any other may
+ * take as long as a connection may idle: but not while others wait. Returns how many were ended. */
+static unsigned end_slow_heads(struct http_server *server, unsigned most, int64_t now_us)
+{
+    unsigned ended = 0;
+
+    for (unsigned i = 0; i < server->options.threads && ended < most; i++) {
+        struct worker *w = &server->workers[i];
+        int_least64_t answered_us = atomic_load(&w->answered_us);
+
+        if (answered_us == 0 || now_us - answered_us < HEAD_MS * 1000)
+            continue;
+        pthread_mutex_lock(&w->lock);
+        if (atomic_compare_exchange_strong(&w->answered_us, &answered_us, 0)) {
+            http_sockets_end(server->sockets, &w->peer, SHUT_RD);
+            ended++;
+        }
+        pthread_mutex_unlock(&w->lock);
+    }
+    return ended;
+}
+
+static void refuse_connections(struct http_server *server)
+{
+    unsigned refused = http_sockets_refuse(server->sockets, buf_span(&server->no_place), REFUSED_AT_ONCE);
+
+    server->crowd_refused += refused;
+    for (unsigned i = 0; i < refused && server->options.refused; i++)
+        server->options.refused(503, HTTP_BODY_NEVER_READ, server->options.arg);
+}
+
+static void log_crowd(struct http_server *server, unsigned open, bool short_of_descriptors, int64_t now_us)
+{
+    if (now_us < server->crowd_logged_us + CROWD_LOG_MS * 1000)
+        return;
+    server->crowd_logged_us = now_us;
+    log_warn(short_of_descriptors ? "short of file descriptors, connections are refused; raise LimitNOFILE"
+                                  : "more connections than threads",
+             log_u64("threads", server->options.threads), log_u64("connections", open),
+             log_u64("refused", server->crowd_refused));
+    server->crowd_refused = 0;
+}
+
+/* A connection has its thread to itself until it closes, so one more than there are threads would never be answered.
+ * For each that waits a quiet one ends, or one reply will close its connection. When the waiting room is full, too,
+ * civetweb's accept loop waits and the kernel would let clients wait with it; when no descriptor is left the loop would
+ * spin (`dependencies.md`). What cannot be served is refused here instead. */
+static void watch_crowd(struct http_server *server, int64_t now_us)
+{
+    unsigned threads = server->options.threads, open = 0, waiting, ended = 0;
+    bool short_of_descriptors = http_sockets_short_of_descriptors(server->sockets);
+
+    http_sockets_shut_door(server->sockets, short_of_descriptors);
     if (atomic_load(&server->connections) >= threads)
-        open = http_sockets_connections(&server->address, false);
-    if (open > threads)
-        log_warn("more connections than threads", log_u64("threads", threads), log_u64("connections", open));
-    atomic_store(&server->waiting, open > threads ? (int)(open - threads) : 0);
+        open = http_sockets_connections(server->sockets, false);
+    waiting = open > threads ? open - threads : 0;
+    if (waiting > 0)
+        ended = http_sockets_end_quiet(server->sockets, QUIET_MS, waiting);
+    if (waiting > ended)
+        ended += end_slow_heads(server, waiting - ended, now_us);
+    atomic_store(&server->waiting, (int)(waiting - ended));
+    if (short_of_descriptors || waiting >= HTTP_WAITING_ROOM)
+        refuse_connections(server);
+    if (short_of_descriptors || waiting > 0)
+        log_crowd(server, open, short_of_descriptors, now_us);
 }
 
 static bool must_make_room(struct http_server *server)
@@ -137,14 +210,16 @@ static void *watch_run(void *arg)
     for (unsigned interval = 0; !server->watch_stopping; interval++) {
         int64_t now_us = clock_mono_us();
 
-        watch_bodies(server, now_us);
-        if (interval % CROWD_INTERVALS == 0)
-            watch_crowd(server);
+        watch_deadlines(server, now_us);
+        if (interval % CROWD_INTERVALS == 0 && !atomic_load(&server->draining))
+            watch_crowd(server, now_us);
         cond_wait_until(&server->watch_wake, &server->watch_lock, now_us + WATCH_INTERVAL_MS * 1000);
     }
     pthread_mutex_unlock(&server->watch_lock);
     return NULL;
 }
+
+/* Bodies --------------------------------------------------------------------------------------------------------- */
 
 static enum http_body body_refuse(struct worker *w, struct http_reply *reply, enum http_body why, int status,
                                   const char *text)
@@ -195,10 +270,9 @@ enum http_body http_read_body(const struct http_request *request, struct buf *bo
     if (w->framing.expects_continue && mg_write(request->connection, go_on, sizeof(go_on) - 1) <= 0)
         return body_refuse(w, reply, HTTP_BODY_SHORT, 400, "the connection ended before the body");
 
-    body_watch_begin(w, mg_get_request_info(request->connection),
-                     request->started_us + options->body_timeout_ms * 1000);
+    deadline_begin(w, request->connection, request->started_us + options->body_timeout_ms * 1000, SHUT_RD);
     complete = body_read_all(w, request->connection, body);
-    expired = body_watch_end(w);
+    expired = deadline_end(w);
 
     if (buf_failed(body))
         return body_refuse(w, reply, HTTP_BODY_TOO_LARGE, 503, "no memory for the body");
@@ -274,8 +348,10 @@ static void reply_send(struct worker *w, struct mg_connection *connection, const
 
     if (reply->close || cut_short > 0)
         mg_disable_connection_keep_alive(connection);
+    deadline_begin(w, connection, clock_mono_us() + w->server->options.body_timeout_ms * 1000, SHUT_RDWR);
     if (buf_failed(out) || mg_write(connection, out->data, out->len) != (int)out->len)
         mg_disable_connection_keep_alive(connection);
+    deadline_end(w);
 }
 
 static struct http_reply reply_start(struct worker *w)
@@ -308,7 +384,7 @@ static void reply_abort(const struct worker *w, struct mg_connection *connection
     struct sockaddr_in peer;
 
     if (peer_read(&peer, info))
-        http_sockets_reset(&w->server->address, &peer);
+        http_sockets_reset(w->server->sockets, &peer);
     mg_disable_connection_keep_alive(connection);
 }
 
@@ -326,6 +402,7 @@ static int on_request(struct mg_connection *connection)
     struct span path;
 
     atomic_fetch_add(&server->in_flight, 1);
+    atomic_store(&w->answered_us, 0);
     w->body_read = false;
     head_judge(w, info);
     if (w->framing.fault) {
@@ -361,6 +438,7 @@ static int on_request(struct mg_connection *connection)
         else
             reply_send(w, connection, &reply, !span_is(request.method, "HEAD"));
     }
+    atomic_store(&w->answered_us, clock_mono_us());
     atomic_fetch_sub(&server->in_flight, 1);
     return 200; /* anything above 0: answered */
 }
@@ -405,6 +483,7 @@ static void on_connection_close(const struct mg_connection *connection)
     struct worker *w = mg_get_thread_pointer(connection);
     const struct mg_request_info *info = mg_get_request_info(connection);
 
+    atomic_store(&w->answered_us, 0);
     if (info && info->request_method && !info->local_uri && !w->head_refused)
         refuse_early(w, (struct mg_connection *)(uintptr_t)connection, 400, "the request target is not a path");
 }
@@ -488,9 +567,11 @@ static int context_start(struct http_server *server, struct err *err)
         .log_message = on_log,
     };
     const struct http_server_options *o = &server->options;
-    char threads[16], keep_alive[24], request_timeout[24], max_head[16];
-    /* The time a connection may take for its first head, also if it says nothing at all: as long as an idle one. */
-    int64_t first_head_ms = o->keep_alive_ms > o->body_timeout_ms ? o->keep_alive_ms : o->body_timeout_ms;
+    char threads[16], keep_alive[24], request_timeout[24], max_head[16], waiting_room[16];
+    /* civetweb's time for the first head of a connection and for each wait for a body, whose deadline is the watch's.
+     */
+    int64_t first_head_ms = o->keep_alive_ms < HEAD_MS ? o->keep_alive_ms : HEAD_MS;
+    int64_t request_ms = first_head_ms > o->body_timeout_ms ? first_head_ms : o->body_timeout_ms;
     /* clang-format off */
     const char *settings[] = {
         "listening_ports", o->listen,
@@ -500,7 +581,7 @@ static int context_start(struct http_server *server, struct err *err)
         "keep_alive_timeout_ms", keep_alive,
         "request_timeout_ms", request_timeout,
         "max_request_size", max_head,
-        "connection_queue", "64",
+        "connection_queue", waiting_room,
         "listen_backlog", "512",
         "decode_url", "no", /* done here, strictly */
         "decode_query_string", "no",
@@ -521,8 +602,9 @@ static int context_start(struct http_server *server, struct err *err)
 
     snprintf(threads, sizeof(threads), "%u", o->threads);
     snprintf(keep_alive, sizeof(keep_alive), "%lld", (long long)o->keep_alive_ms);
-    snprintf(request_timeout, sizeof(request_timeout), "%lld", (long long)first_head_ms);
+    snprintf(request_timeout, sizeof(request_timeout), "%lld", (long long)request_ms);
     snprintf(max_head, sizeof(max_head), "%d", HTTP_MAX_HEAD + HEAD_SLACK);
+    snprintf(waiting_room, sizeof(waiting_room), "%d", HTTP_WAITING_ROOM);
 
     server->context = mg_start(&callbacks, server, settings);
     if (!server->context)
@@ -540,7 +622,7 @@ static int watch_start(struct http_server *server, struct err *err)
 
     if (failed) {
         errno = failed;
-        return err_set_errno(err, ERR_FAILED, "could not start the thread that watches slow bodies");
+        return err_set_errno(err, ERR_FAILED, "could not start the thread that watches slow clients");
     }
     return 0;
 }
@@ -554,6 +636,19 @@ static void watch_stop(struct http_server *server)
     pthread_join(server->watch, NULL);
 }
 
+static void no_place_write(struct buf *out)
+{
+    struct buf body = BUF_INIT;
+    struct http_reply reply = {.body = &body};
+
+    http_refuse(&reply, 503, "more connections than this service can serve");
+    buf_addf(out,
+             "HTTP/1.1 503 Service Unavailable\r\nContent-Type: " HTTP_JSON "\r\nContent-Length: %zu\r\n"
+             "Connection: close\r\nRetry-After: 1\r\n\r\n%s",
+             body.len, buf_text(&body));
+    buf_release(&body);
+}
+
 static struct http_server *server_new(const struct http_server_options *options)
 {
     struct http_server *server = calloc(1, sizeof(*server) + options->threads * sizeof(server->workers[0]));
@@ -561,6 +656,7 @@ static struct http_server *server_new(const struct http_server_options *options)
     if (!server)
         return NULL;
     server->options = *options;
+    no_place_write(&server->no_place);
     pthread_mutex_init(&server->watch_lock, NULL);
     cond_init_monotonic(&server->watch_wake);
     for (unsigned i = 0; i < options->threads; i++) {
@@ -580,6 +676,8 @@ static void server_free(struct http_server *server)
         buf_release(&w->out);
         pthread_mutex_destroy(&w->lock);
     }
+    http_sockets_close(server->sockets);
+    buf_release(&server->no_place);
     pthread_cond_destroy(&server->watch_wake);
     pthread_mutex_destroy(&server->watch_lock);
     free(server);
@@ -606,7 +704,9 @@ int http_server_start(struct http_server **out, const struct http_server_options
     if (r == 0)
         r = context_start(server, err);
     if (r == 0) {
-        r = watch_start(server, err);
+        r = http_sockets_open(&server->sockets, &server->address, err);
+        if (r == 0)
+            r = watch_start(server, err);
         if (r < 0)
             mg_stop(server->context);
     }
@@ -641,26 +741,22 @@ void http_server_stop(struct http_server *server, int64_t timeout_ms)
     int64_t end_us = now_us + timeout_ms * 1000;
     int64_t grace_ms = timeout_ms / 2 < DRAIN_GRACE_MS ? timeout_ms / 2 : DRAIN_GRACE_MS;
     int64_t grace_end_us = now_us + grace_ms * 1000;
-    int silent;
 
     if (!server)
         return;
     atomic_store(&server->draining, true);
-    silent = http_sockets_stop_listening(&server->address);
+    http_sockets_stop_listening(server->sockets);
     for (; now_us < end_us; now_us = clock_mono_us()) {
         /* With nothing in flight every connection is between two requests, or has one that is on its way in whole:
          * what has arrived is still read and answered. */
         bool end_idle = now_us >= grace_end_us && atomic_load(&server->in_flight) == 0;
 
-        if (http_sockets_connections(&server->address, end_idle) == 0 && http_server_connections(server) == 0)
+        if (http_sockets_connections(server->sockets, end_idle) == 0 && http_server_connections(server) == 0)
             break;
         clock_sleep_ms(DRAIN_INTERVAL_MS);
     }
-    if (silent >= 0)
-        eventfd_write(silent, 1);
+    http_sockets_wake(server->sockets);
     mg_stop(server->context);
-    if (silent >= 0)
-        close(silent);
     watch_stop(server);
     server_free(server);
 }

@@ -6,9 +6,13 @@
  * 400 and close, never handed on; bodies over max_body_bytes: 413 and close; `Expect: 100-continue` is answered; the
  * reply leaves in one send with exact Content-Length. TLS is never spoken: it ends at the proxy in front.
  *
- * Threads: one per open connection, idle ones included; the handler runs on them, several at a time. A connection more
- *          than there are threads waits; half a second later replies begin to close their connections in its favour. So
- *          options.threads is the number of connections to plan with; idle ones give way only at keep_alive_ms. */
+ * Threads: one per open connection, idle ones included; the handler runs on them, several at a time. So options.threads
+ *          is the number of connections to plan with.
+ *
+ * More of them wait, at most HTTP_WAITING_ROOM: within a fraction of a second replies begin to close their connections
+ * in favour of those that wait, and connections on which nothing has come for a second, or no whole head for two, are
+ * ended. A connection beyond that, or made while the process is short of descriptors, is answered with 503 and closed
+ * within a tenth of a second. A client that does not take its reply has body_timeout_ms for that, too. */
 #ifndef CHATSLUICE_BASE_HTTP_SERVER_H
 #define CHATSLUICE_BASE_HTTP_SERVER_H
 
@@ -18,6 +22,8 @@
 #define HTTP_JSON "application/json; charset=utf-8"
 
 enum { HTTP_MAX_HEAD = 16 * 1024, HTTP_MAX_HEADERS = 63 };
+/* Descriptors a server takes at most: options.threads and these. */
+enum { HTTP_WAITING_ROOM = 64, HTTP_OWN_DESCRIPTORS = HTTP_WAITING_ROOM + 8 };
 
 struct http_request {
     struct span method; /* as sent */
@@ -40,21 +46,28 @@ struct http_reply {
     size_t cut_short; /* above 0: the head promises the whole body, this many bytes less are sent, and it closes */
 };
 
-enum http_body { HTTP_BODY_OK, HTTP_BODY_TOO_LARGE, HTTP_BODY_SHORT, HTTP_BODY_SLOW, HTTP_BODY_BAD_FRAMING };
+enum http_body {
+    HTTP_BODY_OK,
+    HTTP_BODY_TOO_LARGE,
+    HTTP_BODY_SHORT,
+    HTTP_BODY_SLOW,
+    HTTP_BODY_BAD_FRAMING,
+    HTTP_BODY_NEVER_READ, /* a connection that found no place */
+};
 
 struct http_server_options {
     const char *listen; /* host:port, an IPv4 address */
     unsigned threads;
     size_t max_body_bytes;
-    int64_t body_timeout_ms; /* from the head to the last byte of the body */
-    int64_t keep_alive_ms;
+    int64_t body_timeout_ms; /* from the head to the last byte of the body; and for the client to take its reply */
+    int64_t keep_alive_ms;   /* for the next head to be there whole; for the first one two seconds at most */
     void (*handler)(const struct http_request *request, struct http_reply *reply, void *arg);
     /* Called on each worker thread as it starts and ends. NULL: there is nothing to keep. A thread whose thread_new
      * gave NULL answers everything with 503. */
     void *(*thread_new)(void *arg);
     void (*thread_free)(void *thread);
-    /* Called on the worker when the server itself refuses (framing, too large...; also from within http_read_body), for
-     * counting; may be NULL. */
+    /* Called when the server itself refuses (framing, too large...; also from within http_read_body), for counting: on
+     * the worker, or for a connection that found no place on a thread of the server's own. May be NULL. */
     void (*refused)(int status, enum http_body why, void *arg);
     /* Called on the worker with +1 when it takes a connection and -1 when that is closed; may be NULL. */
     void (*connection)(int change, void *arg);

@@ -39,6 +39,7 @@ COUNTER(REFUSED_SIGNATURE, "chatsluice_refused_total", "reason=\"signature\"")
 COUNTER(REFUSED_SDKAPPID, "chatsluice_refused_total", "reason=\"sdkappid\"")
 COUNTER(REFUSED_UNREADABLE, "chatsluice_refused_total", "reason=\"unreadable\"")
 COUNTER(REFUSED_SPOOL, "chatsluice_refused_total", "reason=\"spool\"")
+COUNTER(REFUSED_CONNECTION, "chatsluice_refused_total", "reason=\"connection\"")
 
 FAMILY("chatsluice_deadline_total", "counter", "Verdicts sent at the deadline because the disk had not answered.")
 COUNTER(DEADLINE, "chatsluice_deadline_total", "")

@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "cli/privileges.h"
+
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +154,7 @@ int cli_main(int argc, char **argv)
     cli.command = find_command(argc - 1, argv + 1, &words);
     if (!cli.command)
         return unknown_command(argc - 1, argv + 1);
+    privileges_keep_memory_private();
     cli.argc = argc - 1 - words;
     cli.argv = argv + 1 + words;
     return cli.command->run(&cli);

@@ -7,9 +7,11 @@
  *       not loaded then is in the spool at the next start. */
 #include "cli/cli.h"
 
+#include "base/http_server.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "cli/database_side.h"
+#include "cli/privileges.h"
 #include "serve/operations.h"
 #include "serve/webhook.h"
 
@@ -51,19 +53,26 @@ static int uuid_make(char out[UUID_TEXT], struct err *err)
     return 0;
 }
 
-/* Out of file descriptors civetweb's accept loop spins (`dependencies.md`, civetweb), so there must be enough. */
-static void raise_descriptor_limit(const struct config *config)
+/* Out of file descriptors a connection more is refused, but the spool and the database need some, too: so there must
+ * be enough for every connection that is let in. */
+static int raise_descriptor_limit(const struct config *config, struct err *err)
 {
-    rlim_t wanted = (rlim_t)(2 * config->webhook.threads + config->operations.threads + SPARE_DESCRIPTORS);
+    rlim_t wanted =
+        (rlim_t)(config->webhook.threads + config->operations.threads + 2 * HTTP_OWN_DESCRIPTORS + SPARE_DESCRIPTORS);
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return err_set_errno(err, ERR_FAILED, "could not read the limit of file descriptors");
+    if (limit.rlim_cur >= wanted)
+        return 0;
     rlim_t hard = limit.rlim_max;
-    limit.rlim_cur = wanted < hard ? wanted : hard;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted)
-        log_warn("too few file descriptors for webhook.threads; raise LimitNOFILE", log_u64("wanted", wanted),
-                 log_u64("allowed", hard));
+    limit.rlim_cur = wanted;
+    if (hard >= wanted && setrlimit(RLIMIT_NOFILE, &limit) == 0)
+        return 0;
+    return err_set(err, ERR_FAILED,
+                   "webhook.threads is %" PRIu64 ", for which %ju file descriptors are needed and %ju allowed; raise "
+                   "LimitNOFILE (ulimit -n) or lower webhook.threads",
+                   config->webhook.threads, (uintmax_t)wanted, (uintmax_t)hard);
 }
 
 static void load_last_good_rules(struct service *s)
@@ -96,7 +105,8 @@ static int start(struct service *s, struct err *err)
     const struct config *c = s->config;
     const struct spool_options spooling = {c->spool.directory, c->spool.max_bytes, c->spool.segment_bytes};
 
-    if (uuid_make(s->instance_id, err) < 0 || spool_open(&s->spool, &spooling, err) < 0)
+    if (raise_descriptor_limit(c, err) < 0 || uuid_make(s->instance_id, err) < 0 ||
+        spool_open(&s->spool, &spooling, err) < 0)
         return err->code;
     s->slot = ruleset_slot_new();
     s->history = history_new((size_t)c->rules.history_memory_bytes);
@@ -268,6 +278,7 @@ int cli_serve(struct cli *cli)
     if (!service.config)
         return CLI_FAILED;
     log_configure(service.config->log.format, service.config->log.level);
+    privileges_warn_of_root();
 
     /* Blocked before any thread exists, so that only sigtimedwait() sees them. */
     sigemptyset(&signals);
@@ -276,7 +287,6 @@ int cli_serve(struct cli *cli)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit(service.config);
 
     if (start(&service, &err) == 0) {
         log_serving(&service);

@@ -466,6 +466,9 @@ static void webhook_refused(int status, enum http_body why, void *arg)
     case HTTP_BODY_BAD_FRAMING:
         metric_count(METRIC_REFUSED_FRAMING);
         break;
+    case HTTP_BODY_NEVER_READ:
+        metric_count(METRIC_REFUSED_CONNECTION);
+        break;
     }
 }
 

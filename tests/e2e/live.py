@@ -8,7 +8,7 @@ from sim import SECRET, Sim
 class Live:
     """`instances` services over one database and a chatsim that fires its webhooks at them in turn. Each knows the other
     side's port from the start, so either may die and come back."""
-    def __init__(self, owner, database, *sim_options, instances=1, environment=None, sim_environment=None, outbox=None, **sections):
+    def __init__(self, owner, database, /, *sim_options, instances=1, environment=None, sim_environment=None, outbox=None, **sections):
         key = Folder(owner).path / "key"
         key.write_text(SECRET)
         app = {"sdkappid": SDKAPPID, "token": TOKEN, "secret_key_file": str(key), "rest_api": "http://127.0.0.1:1"}

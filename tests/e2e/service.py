@@ -13,7 +13,7 @@ class Service(Process):
     """`chatsluice serve` with a configuration of its own: {section: {key: value}} over what every test needs."""
     environment = None  # to run in; None: clean_environment()
 
-    def __init__(self, owner, database=None, name="serve", spool_directory=None, **sections):
+    def __init__(self, owner, database=None, /, name="serve", spool_directory=None, **sections):
         super().__init__(owner, name, Folder(owner).path)
         self.spool = spool_directory or self.folder / "spool"
         self.config_path = self.folder / "chatsluice.yaml"

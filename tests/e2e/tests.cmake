@@ -25,14 +25,18 @@ set(stories
   corrections
   database_away
   demo
+  front
   gate_postgres
   journey
   migrations
   operations
   outbox_commands
+  privileges
+  roles
   rules_gate
   rules_live
   rules_tools
+  secrets
   sending
   usersig_vendor)
 foreach(story IN LISTS stories)

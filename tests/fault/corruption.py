@@ -11,7 +11,7 @@ Prints one JSON line; status 1: a promise was broken (the case and its directory
 import argparse
 import json
 
-from campaign import BUILD, SCALE, TOOLS, Broken, finish, tool, workshop
+from tool_campaign import BUILD, SCALE, TOOLS, Broken, finish, tool, workshop
 
 
 def main():

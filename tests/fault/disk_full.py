@@ -18,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-from campaign import Broken, finish
+from tool_campaign import Broken, finish
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from chat import Webhooks, after, before  # noqa: E402

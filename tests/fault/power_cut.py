@@ -15,7 +15,7 @@ import argparse
 import collections
 import json
 
-from campaign import SCALE, TOOLS, Broken, finish, tool, workshop
+from tool_campaign import SCALE, TOOLS, Broken, finish, tool, workshop
 
 RECORDER = {
     "LD_PRELOAD": str(TOOLS / "power_cut_recorder.so"),

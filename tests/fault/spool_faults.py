@@ -12,7 +12,7 @@ Prints one JSON line; status 1: a promise was broken (the fault and its director
 import argparse
 import json
 
-from campaign import SCALE, TOOLS, Broken, finish, tool, workshop
+from tool_campaign import SCALE, TOOLS, Broken, finish, tool, workshop
 
 
 def main():

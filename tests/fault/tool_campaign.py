@@ -1,4 +1,4 @@
-"""campaign.py - what campaigns of C tools share: where the tools are, a fast place to work in, figures at the end."""
+"""tool_campaign.py - what campaigns of C tools share: where the tools are, a fast place to work in, figures at the end."""
 import contextlib
 import json
 import os
