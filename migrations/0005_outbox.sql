@@ -50,6 +50,7 @@ INSERT INTO chatsluice.outbox_move VALUES
     ('queued',    'room_gone',       'failed',    'the room is gone'),
     ('queued',    'room_gone_unclear', 'uncertain', 'the room is gone, and an earlier call may have done it'),
     ('queued',    'cancel',          'cancelled', 'cancelled by a person'),
+    ('queued',    'cancel_unclear',  'uncertain', 'cancelled by a person, and an earlier call may have done it'),
 
     ('sending',   'accepted',        'done',      'the platform took it'),
     ('sending',   'unconfirmed',     'waiting',   'the platform took it and named no message'),

@@ -161,12 +161,13 @@ static void every_move_is_reached_and_no_other(void **state)
 {
     char url[600];
     struct db *db = new_migrated_database(*state, url);
-    static const char *const people[][4] = {
-        {"held", "cancel", "", "cancel-held"},
-        {"queued", "cancel", "", "cancel-queued"},
-        {"uncertain", "settle", ", 'drop'", "drop"},
-        {"uncertain", "settle", ", 'delivered'", "delivered"},
-        {"uncertain", "settle", ", 'send again'", "again"},
+    static const char *const people[][5] = {
+        {"held", "cancel", "", "cancel-held", ""},
+        {"queued", "cancel", "", "cancel-queued", ""},
+        {"queued", "cancel", "", "cancel-unclear", "in_doubt = true"},
+        {"uncertain", "settle", ", 'drop'", "drop", ""},
+        {"uncertain", "settle", ", 'delivered'", "delivered", ""},
+        {"uncertain", "settle", ", 'send again'", "again", ""},
     };
 
     watch_changes(db);
@@ -191,7 +192,7 @@ static void every_move_is_reached_and_no_other(void **state)
     put_row(db, "again-retry", "send_text", "waiting", SENT ", wait_until = " PAST);
     run_sql(db, "SELECT chatsluice.outbox_sweep('20 seconds', true, 3)");
     for (size_t i = 0; i < sizeof(people) / sizeof(*people); i++) {
-        put_row(db, people[i][3], "send_text", people[i][0], "");
+        put_row(db, people[i][3], "send_text", people[i][0], people[i][4]);
         run_sqlf(db, "SELECT moderation.%s(chatsluice.outbox_digest('%s')%s)", people[i][1], people[i][3],
                  people[i][2]);
     }
