@@ -259,6 +259,17 @@ AS $$
       AND coalesce(slowed_at, '-infinity') < now() - interval '1 second'
 $$;
 
+-- Whether a mute is to wait for the correction of the same message: said first, it would have the platform refuse the
+-- correction as one of a muted sender's. Not for long, though, for meanwhile the sender goes on.
+CREATE FUNCTION chatsluice.outbox_mutes_too_early(o chatsluice.outbox) RETURNS boolean
+    LANGUAGE sql STABLE
+AS $$
+    SELECT o.action = 'mute' AND o.created_at > now() - interval '10 seconds'
+       AND EXISTS (SELECT FROM chatsluice.outbox c
+                   WHERE c.room_id = o.room_id AND c.event_id = o.event_id AND c.action = 'send_text'
+                     AND c.account = o.account AND c.state IN ('held', 'queued', 'sending'))
+$$;
+
 -- What there is to send now, of these applications: which actions, and of texts by which transport (null: not chosen yet).
 CREATE FUNCTION chatsluice.outbox_due(apps bigint[])
     RETURNS TABLE (sdkappid bigint, action text, transport text)
@@ -270,7 +281,8 @@ AS $$
                  ('unmute', NULL), ('ban', NULL), ('unban', NULL), ('recall', NULL)) AS w (action, transport)
     WHERE EXISTS (SELECT FROM chatsluice.outbox o
                   WHERE o.state = 'queued' AND o.sdkappid = a.app AND o.action = w.action AND o.due_at <= now()
-                    AND o.expires_at > now() AND o.transport IS NOT DISTINCT FROM w.transport)
+                    AND o.expires_at > now() AND o.transport IS NOT DISTINCT FROM w.transport
+                    AND (w.action <> 'mute' OR NOT chatsluice.outbox_mutes_too_early(o)))
 $$;
 
 -- Takes up to `most` rows of one action that may be sent now, the longest due first, and marks them as being sent: from
@@ -296,6 +308,7 @@ BEGIN
         FROM chatsluice.outbox o
         WHERE o.state = 'queued' AND o.sdkappid = app AND o.action = wanted AND o.due_at <= now()
           AND o.expires_at > now() AND (wanted <> 'send_text' OR o.transport = via OR (fresh AND o.transport IS NULL))
+          AND (wanted <> 'mute' OR NOT chatsluice.outbox_mutes_too_early(o))
           AND NOT EXISTS (SELECT FROM chatsluice.room_budget b
                           WHERE wanted = 'send_text' AND b.room_id = o.room_id AND b.minute = this_minute
                             AND b.sent >= per_room)

@@ -282,6 +282,35 @@ static void claims_take_what_may_be_sent(void **state)
     db_close(db);
 }
 
+/* A muted sender's correction would be refused. */
+static void a_mute_waits_for_the_correction_a_while(void **state)
+{
+    static const char mute_due[] =
+        "SELECT count(*) FROM chatsluice.outbox_due('{1}') WHERE action = 'mute'"; /* as outbox_claim sees it */
+    static const char *const waits_for[] = {"held", "queued", "sending"};
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    put_row(db, "mute", "mute", "queued", "room_id = 'r', event_id = chatsluice.outbox_digest('e')");
+    put_row(db, "text", "send_text", "held", "room_id = 'r', event_id = chatsluice.outbox_digest('e')");
+    for (size_t i = 0; i < sizeof(waits_for) / sizeof(*waits_for); i++) {
+        run_sqlf(
+            db,
+            "UPDATE chatsluice.outbox SET state = '%s', due_at = now() + interval '1 hour', sending_until = now() + "
+            "interval '1 hour' WHERE action = 'send_text'",
+            waits_for[i]);
+        assert_int_equal(query_number(db, mute_due), 0);
+        assert_int_equal(claimed(db, "one", 100, 10), 0);
+    }
+    run_sql(db, "UPDATE chatsluice.outbox SET created_at = now() - interval '11 seconds' WHERE action = 'mute'");
+    assert_int_equal(query_number(db, mute_due), 1);
+    run_sql(db, "UPDATE chatsluice.outbox SET created_at = now() WHERE action = 'mute'");
+    run_sql(db, "UPDATE chatsluice.outbox SET state = 'done' WHERE action = 'send_text'");
+    assert_int_equal(query_number(db, mute_due), 1);
+    assert_int_equal(claimed(db, "one", 100, 10), 1);
+    db_close(db);
+}
+
 /* Runs a case, and once more when a minute, and with it the budget, ended in the middle of it. */
 static void within_a_minute(struct db *db, void (*run)(struct db *db, const char *url), const char *url)
 {
@@ -585,6 +614,7 @@ int main(void)
         cmocka_unit_test(answers_move_by_the_table),
         cmocka_unit_test(every_move_is_reached_and_no_other),
         cmocka_unit_test(claims_take_what_may_be_sent),
+        cmocka_unit_test(a_mute_waits_for_the_correction_a_while),
         cmocka_unit_test(a_room_gets_no_more_than_its_budget),
         cmocka_unit_test(claims_at_once_share_rows_and_budget),
         cmocka_unit_test(answers_of_an_earlier_attempt_change_nothing),
