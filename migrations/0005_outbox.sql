@@ -624,6 +624,13 @@ AS $$
     SELECT octet_length(text) + coalesce(octet_length(custom_data), 0) + 256
 $$;
 
+-- As marker_may_be_rest() of the service: what names no platform is given the benefit of the doubt.
+CREATE FUNCTION chatsluice.may_be_rest(platform text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT upper(coalesce(platform, '')) IN ('', 'RESTAPI', 'UNKNOWN', 'UNKOWN')
+$$;
+
 -- Why a follow-up cannot be carried out, in words; null when it can.
 CREATE FUNCTION chatsluice.outbox_obstacle(e chatsluice.event, act text, rest_apps bigint[]) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -639,8 +646,9 @@ BEGIN
         WHEN act <> 'mute' AND e.command = 'after' AND coalesce(e.msg_seq, 0) <= 0
             THEN 'its webhook names no message that could be recalled'
         -- The backstop against loops. A marker is taken off on the way, so the After webhook of our own message comes
-        -- without it: what came through the REST API with the words of a correction of these minutes is that correction.
-        WHEN upper(e.platform) = 'RESTAPI'
+        -- without it: what may have come through the REST API with the words of a correction of these minutes is
+        -- that correction.
+        WHEN chatsluice.may_be_rest(e.platform)
              AND EXISTS (SELECT FROM chatsluice.outbox o
                          WHERE o.room_id = e.group_id AND o.sent_at > e.received_at - interval '10 minutes'
                            AND o.action = 'send_text' AND o.account = e.from_account AND o.text = e.text)
@@ -735,7 +743,7 @@ BEGIN
         END IF;
         -- A client that shows a marker has it from a message that was delivered: that tells nothing new.
         IF e.command IN ('before', 'after') AND coalesce(e.marker, '') <> 'copied' AND e.from_account IS NOT NULL
-           AND (e.correction_id IS NOT NULL OR (e.command = 'after' AND upper(e.platform) = 'RESTAPI')) THEN
+           AND (e.correction_id IS NOT NULL OR (e.command = 'after' AND chatsluice.may_be_rest(e.platform))) THEN
             sightings := sightings || jsonb_build_object(
                 'room_id', e.group_id, 'event_id', e.event_id, 'outbox_id', e.correction_id, 'command', e.command,
                 'event_time', e.event_time, 'account', e.from_account, 'random', e.random, 'msg_id', e.msg_id,
