@@ -504,7 +504,16 @@ BEGIN
         delivered_at = CASE WHEN m.to_state = 'done' THEN o.answered_at ELSE o.delivered_at END
     FROM chatsluice.outbox_move m
     WHERE o.state = 'waiting' AND o.wait_until < now() AND m.from_state = o.state
-      AND m.event = CASE WHEN o.error_code = 0 AND o.drop_reason IS NULL THEN 'seen_nothing_taken'
+      AND m.event = CASE WHEN o.error_code = 0 AND o.drop_reason IS NULL
+                         -- Taken, but not by us: an instance with another key did not know our marker.
+                         THEN CASE WHEN EXISTS (SELECT FROM chatsluice.event e
+                                                WHERE e.group_id = o.room_id
+                                                  AND e.event_time > o.sent_at - interval '1 minute'
+                                                  AND e.command = 'before' AND e.marker = 'forged'
+                                                  AND e.verdict IN ('reject', 'discard')
+                                                  AND e.from_account = o.account AND e.text = o.text
+                                                  AND chatsluice.may_be_rest(e.platform))
+                                   THEN 'seen_refused' ELSE 'seen_nothing_taken' END
                          WHEN retry_unconfirmed AND o.attempts - o.uncounted < most_attempts AND o.expires_at > now()
                               AND NOT EXISTS (SELECT FROM chatsluice.outbox_sighting s
                                               WHERE s.room_id = o.room_id AND s.outbox_id = o.outbox_id)

@@ -85,6 +85,39 @@ static void the_sweep_moves_what_it_should(void **state)
     db_close(db);
 }
 
+/* The platform takes a message that a webhook makes it discard; an instance with another key takes our marker for
+ * forged. */
+static void what_our_own_answer_kept_from_the_room_is_not_done(void **state)
+{
+    static const char *const cases[][3] = {
+        {"forged", "discard", "failed"}, {"forged", "allow", "done"}, {"copied", "discard", "done"}};
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    run_sql(db, "SELECT chatsluice.ensure_partitions(current_date - 1, current_date)");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char room[16];
+
+        snprintf(room, sizeof(room), "room-%zu", i);
+        put_row(db, room, "send_text", "waiting", SENT ", error_code = 0, wait_until = " PAST);
+        run_sqlf(
+            db,
+            "INSERT INTO chatsluice.event (event_time, received_at, sdkappid, spool_seq, event_id, spool_id, "
+            "group_id, command, duplicate_keys, raw, from_account, text, platform, marker, verdict) SELECT sent_at, "
+            "sent_at, 1, %zu, gen_random_uuid(), gen_random_uuid(), room_id, 'before', false, '', account, text, "
+            "'RESTAPI', '%s', '%s' FROM chatsluice.outbox WHERE room_id = '%s'",
+            i, cases[i][0], cases[i][1], room);
+    }
+    sweep(db, "true");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char room[16];
+
+        snprintf(room, sizeof(room), "room-%zu", i);
+        assert_string_equal(state_of(db, room), cases[i][2]);
+    }
+    db_close(db);
+}
+
 /* What waits for the recall of its original. */
 static void recalls_release(void **state)
 {
@@ -610,6 +643,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sweep_moves_what_it_should),
+        cmocka_unit_test(what_our_own_answer_kept_from_the_room_is_not_done),
         cmocka_unit_test(recalls_release),
         cmocka_unit_test(answers_move_by_the_table),
         cmocka_unit_test(every_move_is_reached_and_no_other),
