@@ -206,12 +206,12 @@ BEGIN
                   HINT = format('Wait for it, or SELECT moderation.%s(%L%s, ''why'');',
                                 CASE other.state WHEN 'uncertain' THEN 'settle' ELSE 'cancel' END, other.outbox_id,
                                 CASE other.state WHEN 'uncertain' THEN ', ''delivered''' ELSE '' END);
-    ELSIF other.state = 'done' AND NOT again THEN
+    ELSIF other.state = 'done' AND again IS NOT TRUE THEN
         RAISE EXCEPTION 'the message was corrected at % by outbox row %', other.delivered_at, other.outbox_id
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'again => true sends another one.';
     END IF;
 
-    recall := recall AND delivered IS NOT NULL;
+    recall := recall IS NOT FALSE AND delivered IS NOT NULL; -- null is what is safe
     IF recall AND coalesce(seq, 0) <= 0 THEN
         RAISE EXCEPTION 'event % was delivered at %, but its MsgSeq is not known: it cannot be recalled', event, delivered
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'recall => false sends without recalling it.';

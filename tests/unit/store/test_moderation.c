@@ -162,6 +162,8 @@ static void a_message_has_one_correction_at_a_time(void **state)
     run_sql(db, "UPDATE chatsluice.outbox SET state = 'done'");
     assert_refused(call(db, approve), "was corrected at");
     assert_refused(call(db, reword), "was corrected at");
+    assert_refused(call(db, "SELECT moderation.approve(chatsluice.outbox_digest('m'), again => NULL)"),
+                   "was corrected at");
     assert_id(call(db, "SELECT moderation.approve(chatsluice.outbox_digest('m'), again => true)"));
     assert_refused(call(db, "SELECT moderation.resend(chatsluice.outbox_digest('m'), 'else', again => true)"),
                    "queued");
