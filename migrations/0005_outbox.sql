@@ -259,15 +259,24 @@ AS $$
       AND coalesce(slowed_at, '-infinity') < now() - interval '1 second'
 $$;
 
--- Whether a mute is to wait for the correction of the same message: said first, it would have the platform refuse the
--- correction as one of a muted sender's. Not for long, though, for meanwhile the sender goes on.
-CREATE FUNCTION chatsluice.outbox_mutes_too_early(o chatsluice.outbox) RETURNS boolean
+-- Whether an action is to wait for another one. A mute for the correction of the same message: said first, it would have
+-- the platform refuse the correction as one of a muted sender's; not for long, though, for meanwhile the sender goes on.
+-- And what is done to a member or undone for what was asked before: repeated afterwards, that would be the last word.
+CREATE FUNCTION chatsluice.outbox_out_of_turn(o chatsluice.outbox) RETURNS boolean
     LANGUAGE sql STABLE
 AS $$
-    SELECT o.action = 'mute' AND o.created_at > now() - interval '10 seconds'
-       AND EXISTS (SELECT FROM chatsluice.outbox c
-                   WHERE c.room_id = o.room_id AND c.event_id = o.event_id AND c.action = 'send_text'
-                     AND c.account = o.account AND c.state IN ('held', 'queued', 'sending'))
+    SELECT (o.action = 'mute' AND o.created_at > now() - interval '10 seconds'
+            AND EXISTS (SELECT FROM chatsluice.outbox c
+                        WHERE c.room_id = o.room_id AND c.event_id = o.event_id AND c.action = 'send_text'
+                          AND c.account = o.account AND c.state IN ('held', 'queued', 'sending')))
+        OR EXISTS (SELECT FROM chatsluice.outbox c
+                   WHERE c.state = 'queued' AND c.room_id = o.room_id AND c.account = o.account
+                     AND c.sdkappid = o.sdkappid AND c.created_at < o.created_at
+                     AND replace(c.action, 'un', '') = replace(o.action, 'un', ''))
+        OR EXISTS (SELECT FROM chatsluice.outbox c
+                   WHERE c.state = 'sending' AND c.room_id = o.room_id AND c.account = o.account
+                     AND c.sdkappid = o.sdkappid AND c.created_at < o.created_at
+                     AND replace(c.action, 'un', '') = replace(o.action, 'un', ''))
 $$;
 
 -- What there is to send now, of these applications: which actions, and of texts by which transport (null: not chosen yet).
@@ -282,7 +291,7 @@ AS $$
     WHERE EXISTS (SELECT FROM chatsluice.outbox o
                   WHERE o.state = 'queued' AND o.sdkappid = a.app AND o.action = w.action AND o.due_at <= now()
                     AND o.expires_at > now() AND o.transport IS NOT DISTINCT FROM w.transport
-                    AND (w.action <> 'mute' OR NOT chatsluice.outbox_mutes_too_early(o)))
+                    AND (w.action IN ('send_text', 'recall') OR NOT chatsluice.outbox_out_of_turn(o)))
 $$;
 
 -- Takes up to `most` rows of one action that may be sent now, the longest due first, and marks them as being sent: from
@@ -308,7 +317,7 @@ BEGIN
         FROM chatsluice.outbox o
         WHERE o.state = 'queued' AND o.sdkappid = app AND o.action = wanted AND o.due_at <= now()
           AND o.expires_at > now() AND (wanted <> 'send_text' OR o.transport = via OR (fresh AND o.transport IS NULL))
-          AND (wanted <> 'mute' OR NOT chatsluice.outbox_mutes_too_early(o))
+          AND (wanted IN ('send_text', 'recall') OR NOT chatsluice.outbox_out_of_turn(o))
           AND NOT EXISTS (SELECT FROM chatsluice.room_budget b
                           WHERE wanted = 'send_text' AND b.room_id = o.room_id AND b.minute = this_minute
                             AND b.sent >= per_room)

@@ -344,6 +344,29 @@ static void a_mute_waits_for_the_correction_a_while(void **state)
     db_close(db);
 }
 
+/* A mute that is repeated after its end was done would be the last word. */
+static void what_is_undone_waits_for_what_was_done(void **state)
+{
+    static const char unmute_due[] = "SELECT count(*) FROM chatsluice.outbox_due('{1}') WHERE action = 'unmute'";
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    put_row(db, "mute", "mute", "queued",
+            "room_id = 'r', created_at = now() - interval '1 minute', due_at = now() + interval '1 hour'");
+    put_row(db, "unmute", "unmute", "queued", "room_id = 'r'");
+    put_row(db, "unban", "unban", "queued", "room_id = 'r'");
+    put_row(db, "elsewhere", "unmute", "queued", "due_at = now() + interval '1 hour'");
+    assert_int_equal(query_number(db, unmute_due), 0);
+    run_sql(db,
+            "UPDATE chatsluice.outbox SET state = 'sending', sending_until = now() + interval '1 hour' WHERE action = "
+            "'mute'");
+    assert_int_equal(query_number(db, unmute_due), 0);
+    assert_int_equal(query_number(db, "SELECT count(*) FROM chatsluice.outbox_due('{1}') WHERE action = 'unban'"), 1);
+    run_sql(db, "UPDATE chatsluice.outbox SET state = 'done' WHERE action = 'mute'");
+    assert_int_equal(query_number(db, unmute_due), 1);
+    db_close(db);
+}
+
 /* Runs a case, and once more when a minute, and with it the budget, ended in the middle of it. */
 static void within_a_minute(struct db *db, void (*run)(struct db *db, const char *url), const char *url)
 {
@@ -649,6 +672,7 @@ int main(void)
         cmocka_unit_test(every_move_is_reached_and_no_other),
         cmocka_unit_test(claims_take_what_may_be_sent),
         cmocka_unit_test(a_mute_waits_for_the_correction_a_while),
+        cmocka_unit_test(what_is_undone_waits_for_what_was_done),
         cmocka_unit_test(a_room_gets_no_more_than_its_budget),
         cmocka_unit_test(claims_at_once_share_rows_and_budget),
         cmocka_unit_test(answers_of_an_earlier_attempt_change_nothing),
