@@ -368,7 +368,7 @@ static void an_echo_asks_for_nothing(void **state)
             "chatsluice.event)), state = 'waiting', attempts = 1");
     append_asked(&b, &own, "g", 2);
     append_asked(&b, &own, "other", 2); /* nothing was sent there */
-    own.platform = NULL;                /* it may be ours */
+    own.platform = "";                  /* it may be ours */
     own.msg_seq = 5;
     append_asked(&b, &own, "g", 4);
     own.platform = "iOS";
@@ -460,7 +460,7 @@ static void own_messages_become_sightings(void **state)
         assert_string_equal(query_text(b.db, sql), cases[i].seen);
     }
     assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox"), 1);
-    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox_sighting"), 5);
+    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox_sighting"), 6);
     /* Of the first Before and the After without a marker only one with the same Random tells of the row. */
     run_sql(b.db, "DELETE FROM chatsluice.outbox_sighting WHERE command = 'after' AND outbox_id IS NOT NULL");
     assert_int_equal(query_number(b.db, "SELECT chatsluice.outbox_sweep('20 seconds', false, 3)"), 0);
