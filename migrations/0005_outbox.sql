@@ -50,6 +50,7 @@ INSERT INTO chatsluice.outbox_move VALUES
     ('queued',    'room_gone',       'failed',    'the room is gone'),
     ('queued',    'room_gone_unclear', 'uncertain', 'the room is gone, and an earlier call may have done it'),
     ('queued',    'cancel',          'cancelled', 'cancelled by a person'),
+    ('queued',    'cancel_unclear',  'uncertain', 'cancelled by a person, and an earlier call may have done it'),
 
     ('sending',   'accepted',        'done',      'the platform took it'),
     ('sending',   'unconfirmed',     'waiting',   'the platform took it and named no message'),
@@ -258,6 +259,26 @@ AS $$
       AND coalesce(slowed_at, '-infinity') < now() - interval '1 second'
 $$;
 
+-- Whether an action is to wait for another one. A mute for the correction of the same message: said first, it would have
+-- the platform refuse the correction as one of a muted sender's; not for long, though, for meanwhile the sender goes on.
+-- And what is done to a member or undone for what was asked before: repeated afterwards, that would be the last word.
+CREATE FUNCTION chatsluice.outbox_out_of_turn(o chatsluice.outbox) RETURNS boolean
+    LANGUAGE sql STABLE
+AS $$
+    SELECT (o.action = 'mute' AND o.created_at > now() - interval '10 seconds'
+            AND EXISTS (SELECT FROM chatsluice.outbox c
+                        WHERE c.room_id = o.room_id AND c.event_id = o.event_id AND c.action = 'send_text'
+                          AND c.account = o.account AND c.state IN ('held', 'queued', 'sending')))
+        OR EXISTS (SELECT FROM chatsluice.outbox c
+                   WHERE c.state = 'queued' AND c.room_id = o.room_id AND c.account = o.account
+                     AND c.sdkappid = o.sdkappid AND c.created_at < o.created_at
+                     AND replace(c.action, 'un', '') = replace(o.action, 'un', ''))
+        OR EXISTS (SELECT FROM chatsluice.outbox c
+                   WHERE c.state = 'sending' AND c.room_id = o.room_id AND c.account = o.account
+                     AND c.sdkappid = o.sdkappid AND c.created_at < o.created_at
+                     AND replace(c.action, 'un', '') = replace(o.action, 'un', ''))
+$$;
+
 -- What there is to send now, of these applications: which actions, and of texts by which transport (null: not chosen yet).
 CREATE FUNCTION chatsluice.outbox_due(apps bigint[])
     RETURNS TABLE (sdkappid bigint, action text, transport text)
@@ -269,7 +290,8 @@ AS $$
                  ('unmute', NULL), ('ban', NULL), ('unban', NULL), ('recall', NULL)) AS w (action, transport)
     WHERE EXISTS (SELECT FROM chatsluice.outbox o
                   WHERE o.state = 'queued' AND o.sdkappid = a.app AND o.action = w.action AND o.due_at <= now()
-                    AND o.expires_at > now() AND o.transport IS NOT DISTINCT FROM w.transport)
+                    AND o.expires_at > now() AND o.transport IS NOT DISTINCT FROM w.transport
+                    AND (w.action IN ('send_text', 'recall') OR NOT chatsluice.outbox_out_of_turn(o)))
 $$;
 
 -- Takes up to `most` rows of one action that may be sent now, the longest due first, and marks them as being sent: from
@@ -295,6 +317,7 @@ BEGIN
         FROM chatsluice.outbox o
         WHERE o.state = 'queued' AND o.sdkappid = app AND o.action = wanted AND o.due_at <= now()
           AND o.expires_at > now() AND (wanted <> 'send_text' OR o.transport = via OR (fresh AND o.transport IS NULL))
+          AND (wanted IN ('send_text', 'recall') OR NOT chatsluice.outbox_out_of_turn(o))
           AND NOT EXISTS (SELECT FROM chatsluice.room_budget b
                           WHERE wanted = 'send_text' AND b.room_id = o.room_id AND b.minute = this_minute
                             AND b.sent >= per_room)
@@ -490,7 +513,16 @@ BEGIN
         delivered_at = CASE WHEN m.to_state = 'done' THEN o.answered_at ELSE o.delivered_at END
     FROM chatsluice.outbox_move m
     WHERE o.state = 'waiting' AND o.wait_until < now() AND m.from_state = o.state
-      AND m.event = CASE WHEN o.error_code = 0 AND o.drop_reason IS NULL THEN 'seen_nothing_taken'
+      AND m.event = CASE WHEN o.error_code = 0 AND o.drop_reason IS NULL
+                         -- Taken, but not by us: an instance with another key did not know our marker.
+                         THEN CASE WHEN EXISTS (SELECT FROM chatsluice.event e
+                                                WHERE e.group_id = o.room_id
+                                                  AND e.event_time > o.sent_at - interval '1 minute'
+                                                  AND e.command = 'before' AND e.marker = 'forged'
+                                                  AND e.verdict IN ('reject', 'discard')
+                                                  AND e.from_account = o.account AND e.text = o.text
+                                                  AND chatsluice.may_be_rest(e.platform))
+                                   THEN 'seen_refused' ELSE 'seen_nothing_taken' END
                          WHEN retry_unconfirmed AND o.attempts - o.uncounted < most_attempts AND o.expires_at > now()
                               AND NOT EXISTS (SELECT FROM chatsluice.outbox_sighting s
                                               WHERE s.room_id = o.room_id AND s.outbox_id = o.outbox_id)
@@ -610,6 +642,13 @@ AS $$
     SELECT octet_length(text) + coalesce(octet_length(custom_data), 0) + 256
 $$;
 
+-- As marker_may_be_rest() of the service: what names no platform is given the benefit of the doubt.
+CREATE FUNCTION chatsluice.may_be_rest(platform text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT upper(coalesce(platform, '')) IN ('', 'RESTAPI', 'UNKNOWN', 'UNKOWN')
+$$;
+
 -- Why a follow-up cannot be carried out, in words; null when it can.
 CREATE FUNCTION chatsluice.outbox_obstacle(e chatsluice.event, act text, rest_apps bigint[]) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -625,8 +664,9 @@ BEGIN
         WHEN act <> 'mute' AND e.command = 'after' AND coalesce(e.msg_seq, 0) <= 0
             THEN 'its webhook names no message that could be recalled'
         -- The backstop against loops. A marker is taken off on the way, so the After webhook of our own message comes
-        -- without it: what came through the REST API with the words of a correction of these minutes is that correction.
-        WHEN upper(e.platform) = 'RESTAPI'
+        -- without it: what may have come through the REST API with the words of a correction of these minutes is
+        -- that correction.
+        WHEN chatsluice.may_be_rest(e.platform)
              AND EXISTS (SELECT FROM chatsluice.outbox o
                          WHERE o.room_id = e.group_id AND o.sent_at > e.received_at - interval '10 minutes'
                            AND o.action = 'send_text' AND o.account = e.from_account AND o.text = e.text)
@@ -721,7 +761,7 @@ BEGIN
         END IF;
         -- A client that shows a marker has it from a message that was delivered: that tells nothing new.
         IF e.command IN ('before', 'after') AND coalesce(e.marker, '') <> 'copied' AND e.from_account IS NOT NULL
-           AND (e.correction_id IS NOT NULL OR (e.command = 'after' AND upper(e.platform) = 'RESTAPI')) THEN
+           AND (e.correction_id IS NOT NULL OR (e.command = 'after' AND chatsluice.may_be_rest(e.platform))) THEN
             sightings := sightings || jsonb_build_object(
                 'room_id', e.group_id, 'event_id', e.event_id, 'outbox_id', e.correction_id, 'command', e.command,
                 'event_time', e.event_time, 'account', e.from_account, 'random', e.random, 'msg_id', e.msg_id,

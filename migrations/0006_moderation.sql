@@ -152,6 +152,11 @@ DECLARE
     earlier bigint;
     id uuid;
 BEGIN
+    -- Behind the lock below, a transaction with one snapshot for all would not see the row of whoever was there first.
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'a correction cannot be asked for in a % transaction', current_setting('transaction_isolation')
+            USING ERRCODE = 'invalid_transaction_state', HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED.';
+    END IF;
     PERFORM chatsluice.check_message(e);
     IF NOT chatsluice.is_text_alone(e.raw) THEN
         RAISE EXCEPTION 'event % is not made of text elements alone: only text can be sent', event
@@ -201,12 +206,12 @@ BEGIN
                   HINT = format('Wait for it, or SELECT moderation.%s(%L%s, ''why'');',
                                 CASE other.state WHEN 'uncertain' THEN 'settle' ELSE 'cancel' END, other.outbox_id,
                                 CASE other.state WHEN 'uncertain' THEN ', ''delivered''' ELSE '' END);
-    ELSIF other.state = 'done' AND NOT again THEN
+    ELSIF other.state = 'done' AND again IS NOT TRUE THEN
         RAISE EXCEPTION 'the message was corrected at % by outbox row %', other.delivered_at, other.outbox_id
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'again => true sends another one.';
     END IF;
 
-    recall := recall AND delivered IS NOT NULL;
+    recall := recall IS NOT FALSE AND delivered IS NOT NULL; -- null is what is safe
     IF recall AND coalesce(seq, 0) <= 0 THEN
         RAISE EXCEPTION 'event % was delivered at %, but its MsgSeq is not known: it cannot be recalled', event, delivered
             USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'recall => false sends without recalling it.';
@@ -254,7 +259,10 @@ BEGIN
         expires_at = CASE WHEN m.to_state = 'queued' THEN greatest(r.expires_at, now() + keep) ELSE r.expires_at END,
         delivered_at = CASE WHEN m.to_state = 'done' THEN coalesce(r.answered_at, r.sent_at, now()) ELSE r.delivered_at END
     FROM chatsluice.outbox_move m
-    WHERE r.room_id = o.room_id AND r.outbox_id = o.outbox_id AND m.from_state = r.state AND m.event = event_name
+    -- A text that an earlier call may have said is not sent any more, but may be in the room: another one would double it.
+    WHERE r.room_id = o.room_id AND r.outbox_id = o.outbox_id AND m.from_state = r.state
+      AND m.event = CASE WHEN event_name = 'cancel' AND r.state = 'queued' AND r.in_doubt AND r.action = 'send_text'
+                         THEN 'cancel_unclear' ELSE event_name END
     RETURNING r.room_id INTO found_room;
     IF found_room IS NULL THEN
         SELECT s.meaning INTO meaning FROM chatsluice.outbox_state s WHERE s.state = o.state;

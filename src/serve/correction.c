@@ -3,18 +3,6 @@
 #include "base/metrics.h"
 #include "wire/reply.h"
 
-/* A client's webhook names its platform, a REST call's says RESTAPI; what names none is given the benefit of the doubt,
- * for its marker is true. `Unkown` is how older notes spell it. */
-static bool is_from_client(struct span platform)
-{
-    static const char *const others[] = {"", "RESTAPI", "Unknown", "Unkown"};
-
-    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (span_is_nocase(platform, others[i]))
-            return false;
-    return true;
-}
-
 /* What send_text_msg makes; the marker's text says nothing of where in the message it stands. */
 static bool is_one_text(const struct message *m)
 {
@@ -24,7 +12,7 @@ static bool is_one_text(const struct message *m)
 static enum marker_use judge_use(const struct message *message, const struct origin *origin,
                                  const struct marker *marker, struct marker_memory *used)
 {
-    if (is_from_client(origin->platform))
+    if (!marker_may_be_rest(origin->platform))
         return MARKER_COPIED;
     if (message->command == COMMAND_AFTER) /* its Before was the use, and it may come as late as it likes */
         return MARKER_ACCEPTED;

@@ -3,6 +3,7 @@
 #include "base/json_write.h"
 #include "base/log.h"
 #include "store/event_record.h"
+#include "wire/marker.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -43,7 +44,7 @@ static enum interest interest_of(const struct event_record *record)
         return NONE;
     if (record->follow_ups_json.data || record->correction_id.data)
         return MARKED;
-    return record->command == COMMAND_AFTER && span_is_nocase(record->platform, "RESTAPI") ? UNMARKED : NONE;
+    return record->command == COMMAND_AFTER && marker_may_be_rest(record->platform) ? UNMARKED : NONE;
 }
 
 /* False when the body cannot be read: then the event is one with a fault. */

@@ -32,6 +32,17 @@ bool marker_in_time(const struct marker *marker, int64_t now_s)
            now_s - marker->at_s <= MARKER_LIFE_S;
 }
 
+/* `Unkown` is how older notes spell it. */
+bool marker_may_be_rest(struct span platform)
+{
+    static const char *const names[] = {"", "RESTAPI", "Unknown", "Unkown"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (span_is_nocase(platform, names[i]))
+            return true;
+    return false;
+}
+
 void marker_key(uint8_t key[MARKER_KEY], const char *secret_key)
 {
     static const struct span purpose = SPAN("chatsluice marker, version 1");

@@ -130,6 +130,17 @@ class Corrections(EndToEnd):
         listed = live.sim.rest("live_engine_http_srv/get_muted_member_list", {"RoomId": "room-1"})
         self.assertEqual([m["Member_Account"] for m in listed["Response"]["MutedAccountList"]], ["viewer_1"])
 
+    def test_a_mute_does_not_overtake_the_correction(self):
+        """The platform refuses whatever a muted sender is to say."""
+        live = self.start()
+        live.publish(RULES.replace("then: [resend]", "then: [mute 10m, resend]", 1))
+        for i in range(20):
+            live.sim.create_room(f"quiet-{i}")
+            live.sim.send(f"quiet-{i}", "viewer_1", f"call {i} 555 0199")
+        rows = live.wait_outbox(40)
+        self.assertEqual({row["state"] for row in rows}, {"done"})
+        self.assertEqual([live.texts(f"quiet-{i}") for i in range(20)], [[f"call {i} ********"] for i in range(20)])
+
     def test_a_moderator_approves_and_corrects(self):
         live = self.start()
         live.sim.send("room-1", "viewer_1", "my idiot brother", CloudCustomData='{"a":1}')

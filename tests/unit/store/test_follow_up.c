@@ -368,19 +368,23 @@ static void an_echo_asks_for_nothing(void **state)
             "chatsluice.event)), state = 'waiting', attempts = 1");
     append_asked(&b, &own, "g", 2);
     append_asked(&b, &own, "other", 2); /* nothing was sent there */
+    own.platform = "";                  /* it may be ours */
+    own.msg_seq = 5;
+    append_asked(&b, &own, "g", 4);
     own.platform = "iOS";
     own.msg_seq = 4;
     last = append_asked(&b, &own, "g", 3); /* not from the REST API: an ordinary message with these words */
     wait_for_position(b.loader, last);
     assert_string_equal(query_text(b.db,
                                    "SELECT string_agg(concat_ws(' ', room_id, msg_seq, action, state), ', ' ORDER BY "
-                                   "room_id, state, action) FROM chatsluice.outbox WHERE event_id IN (SELECT "
+                                   "room_id, state, action, msg_seq) FROM chatsluice.outbox WHERE event_id IN (SELECT "
                                    "event_id FROM chatsluice.event WHERE command = 'after')"),
-                        "g mute cancelled, g 3 recall cancelled, g 3 send_text cancelled, "
+                        "g mute cancelled, g mute cancelled, g 3 recall cancelled, g 5 recall cancelled, "
+                        "g 3 send_text cancelled, g 5 send_text cancelled, "
                         "g 4 send_text held, g mute queued, g 4 recall queued, "
                         "other 3 send_text held, other mute queued, other 3 recall queued");
     assert_int_equal(
-        query_number(b.db, "SELECT count(*) FROM chatsluice.outbox WHERE reason = 'an echo of a correction'"), 3);
+        query_number(b.db, "SELECT count(*) FROM chatsluice.outbox WHERE reason = 'an echo of a correction'"), 6);
     bench_close(&b);
 }
 
@@ -405,6 +409,7 @@ static void own_messages_become_sightings(void **state)
         {COMMAND_AFTER, "restapi", MARKER_ABSENT, false, "after unmarked allow 7"},
         {COMMAND_AFTER, "Android", MARKER_ABSENT, false, ""},
         {COMMAND_AFTER, "iOS", MARKER_COPIED, true, ""},
+        {COMMAND_AFTER, "", MARKER_ABSENT, false, "after unmarked allow 10"},
     };
     static const char outbox_id[] = "11111111-1111-8111-8111-111111111111";
     struct bench b;
@@ -455,7 +460,7 @@ static void own_messages_become_sightings(void **state)
         assert_string_equal(query_text(b.db, sql), cases[i].seen);
     }
     assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox"), 1);
-    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox_sighting"), 5);
+    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.outbox_sighting"), 6);
     /* Of the first Before and the After without a marker only one with the same Random tells of the row. */
     run_sql(b.db, "DELETE FROM chatsluice.outbox_sighting WHERE command = 'after' AND outbox_id IS NOT NULL");
     assert_int_equal(query_number(b.db, "SELECT chatsluice.outbox_sweep('20 seconds', false, 3)"), 0);

@@ -162,6 +162,8 @@ static void a_message_has_one_correction_at_a_time(void **state)
     run_sql(db, "UPDATE chatsluice.outbox SET state = 'done'");
     assert_refused(call(db, approve), "was corrected at");
     assert_refused(call(db, reword), "was corrected at");
+    assert_refused(call(db, "SELECT moderation.approve(chatsluice.outbox_digest('m'), again => NULL)"),
+                   "was corrected at");
     assert_id(call(db, "SELECT moderation.approve(chatsluice.outbox_digest('m'), again => true)"));
     assert_refused(call(db, "SELECT moderation.resend(chatsluice.outbox_digest('m'), 'else', again => true)"),
                    "queued");
@@ -245,6 +247,47 @@ static void settling_again_gives_new_time(void **state)
     db_close(db);
 }
 
+static void one_snapshot_for_all_is_refused(void **state)
+{
+    static const char *const levels[] = {"REPEATABLE READ", "SERIALIZABLE"};
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    put_event(db, "m", "before", "reject", 1, TEXT);
+    for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+        run_sqlf(db, "BEGIN ISOLATION LEVEL %s", levels[i]);
+        assert_refused(call(db, "SELECT moderation.approve(chatsluice.outbox_digest('m'))"),
+                       "cannot be asked for in a");
+        run_sql(db, "ROLLBACK");
+    }
+    run_sql(db, "BEGIN ISOLATION LEVEL READ COMMITTED");
+    assert_id(call(db, "SELECT moderation.approve(chatsluice.outbox_digest('m'))"));
+    run_sql(db, "COMMIT");
+    db_close(db);
+}
+
+/* A call without an answer may have said it: to call it off is no word that it was not said. */
+static void what_may_have_been_said_is_not_cancelled(void **state)
+{
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    put_event(db, "m", "before", "reject", 1, TEXT);
+    assert_id(call(db, "SELECT moderation.approve(chatsluice.outbox_digest('m'))"));
+    run_sql(db, "UPDATE chatsluice.outbox SET attempts = 1, in_doubt = true");
+    assert_id(call(db, "SELECT moderation.cancel(outbox_id, 'no') FROM chatsluice.outbox"));
+    assert_string_equal(query_text(db, "SELECT concat_ws(', ', state, reason) FROM chatsluice.outbox"),
+                        "uncertain, cancelled by a person, and an earlier call may have done it: no");
+    assert_refused(call(db, "SELECT moderation.resend(chatsluice.outbox_digest('m'), 'else')"), "is uncertain");
+    assert_id(call(db, "SELECT moderation.settle(outbox_id, 'drop') FROM chatsluice.outbox"));
+    assert_id(call(db, "SELECT moderation.resend(chatsluice.outbox_digest('m'), 'else')"));
+
+    put_row(db, "harmless", "mute", "queued", "in_doubt = true");
+    assert_id(call(db, "SELECT moderation.cancel(chatsluice.outbox_digest('harmless'))"));
+    assert_int_equal(query_number(db, "SELECT count(*) FROM chatsluice.outbox WHERE state = 'cancelled'"), 2);
+    db_close(db);
+}
+
 /* Rights and cost ------------------------------------------------------------------------------------------------- */
 
 static void nobody_may_before_it_is_granted(void **state)
@@ -314,7 +357,9 @@ int main(void)
         cmocka_unit_test(what_is_asked_is_written_down),
         cmocka_unit_test(a_message_has_one_correction_at_a_time),
         cmocka_unit_test(people_who_decide_at_once_make_one_row),
+        cmocka_unit_test(one_snapshot_for_all_is_refused),
         cmocka_unit_test(settling_again_gives_new_time),
+        cmocka_unit_test(what_may_have_been_said_is_not_cancelled),
         cmocka_unit_test(nobody_may_before_it_is_granted),
         cmocka_unit_test(the_view_of_a_room_uses_indexes),
     };

@@ -85,6 +85,39 @@ static void the_sweep_moves_what_it_should(void **state)
     db_close(db);
 }
 
+/* The platform takes a message that a webhook makes it discard; an instance with another key takes our marker for
+ * forged. */
+static void what_our_own_answer_kept_from_the_room_is_not_done(void **state)
+{
+    static const char *const cases[][3] = {
+        {"forged", "discard", "failed"}, {"forged", "allow", "done"}, {"copied", "discard", "done"}};
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    run_sql(db, "SELECT chatsluice.ensure_partitions(current_date - 1, current_date)");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char room[16];
+
+        snprintf(room, sizeof(room), "room-%zu", i);
+        put_row(db, room, "send_text", "waiting", SENT ", error_code = 0, wait_until = " PAST);
+        run_sqlf(
+            db,
+            "INSERT INTO chatsluice.event (event_time, received_at, sdkappid, spool_seq, event_id, spool_id, "
+            "group_id, command, duplicate_keys, raw, from_account, text, platform, marker, verdict) SELECT sent_at, "
+            "sent_at, 1, %zu, gen_random_uuid(), gen_random_uuid(), room_id, 'before', false, '', account, text, "
+            "'RESTAPI', '%s', '%s' FROM chatsluice.outbox WHERE room_id = '%s'",
+            i, cases[i][0], cases[i][1], room);
+    }
+    sweep(db, "true");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char room[16];
+
+        snprintf(room, sizeof(room), "room-%zu", i);
+        assert_string_equal(state_of(db, room), cases[i][2]);
+    }
+    db_close(db);
+}
+
 /* What waits for the recall of its original. */
 static void recalls_release(void **state)
 {
@@ -161,12 +194,13 @@ static void every_move_is_reached_and_no_other(void **state)
 {
     char url[600];
     struct db *db = new_migrated_database(*state, url);
-    static const char *const people[][4] = {
-        {"held", "cancel", "", "cancel-held"},
-        {"queued", "cancel", "", "cancel-queued"},
-        {"uncertain", "settle", ", 'drop'", "drop"},
-        {"uncertain", "settle", ", 'delivered'", "delivered"},
-        {"uncertain", "settle", ", 'send again'", "again"},
+    static const char *const people[][5] = {
+        {"held", "cancel", "", "cancel-held", ""},
+        {"queued", "cancel", "", "cancel-queued", ""},
+        {"queued", "cancel", "", "cancel-unclear", "in_doubt = true"},
+        {"uncertain", "settle", ", 'drop'", "drop", ""},
+        {"uncertain", "settle", ", 'delivered'", "delivered", ""},
+        {"uncertain", "settle", ", 'send again'", "again", ""},
     };
 
     watch_changes(db);
@@ -191,7 +225,7 @@ static void every_move_is_reached_and_no_other(void **state)
     put_row(db, "again-retry", "send_text", "waiting", SENT ", wait_until = " PAST);
     run_sql(db, "SELECT chatsluice.outbox_sweep('20 seconds', true, 3)");
     for (size_t i = 0; i < sizeof(people) / sizeof(*people); i++) {
-        put_row(db, people[i][3], "send_text", people[i][0], "");
+        put_row(db, people[i][3], "send_text", people[i][0], people[i][4]);
         run_sqlf(db, "SELECT moderation.%s(chatsluice.outbox_digest('%s')%s)", people[i][1], people[i][3],
                  people[i][2]);
     }
@@ -278,6 +312,58 @@ static void claims_take_what_may_be_sent(void **state)
                        "first_sent_at > now() - interval '1 hour', sending_until > now()), ', ' ORDER BY room_id) FROM "
                        "chatsluice.outbox WHERE state = 'sending' AND room_id <> 'sending'"),
         "ready 1 one send_text_msg t t, retried 3 one send_group_msg f t");
+    db_close(db);
+}
+
+/* A muted sender's correction would be refused. */
+static void a_mute_waits_for_the_correction_a_while(void **state)
+{
+    static const char mute_due[] =
+        "SELECT count(*) FROM chatsluice.outbox_due('{1}') WHERE action = 'mute'"; /* as outbox_claim sees it */
+    static const char *const waits_for[] = {"held", "queued", "sending"};
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    put_row(db, "mute", "mute", "queued", "room_id = 'r', event_id = chatsluice.outbox_digest('e')");
+    put_row(db, "text", "send_text", "held", "room_id = 'r', event_id = chatsluice.outbox_digest('e')");
+    for (size_t i = 0; i < sizeof(waits_for) / sizeof(*waits_for); i++) {
+        run_sqlf(
+            db,
+            "UPDATE chatsluice.outbox SET state = '%s', due_at = now() + interval '1 hour', sending_until = now() + "
+            "interval '1 hour' WHERE action = 'send_text'",
+            waits_for[i]);
+        assert_int_equal(query_number(db, mute_due), 0);
+        assert_int_equal(claimed(db, "one", 100, 10), 0);
+    }
+    run_sql(db, "UPDATE chatsluice.outbox SET created_at = now() - interval '11 seconds' WHERE action = 'mute'");
+    assert_int_equal(query_number(db, mute_due), 1);
+    run_sql(db, "UPDATE chatsluice.outbox SET created_at = now() WHERE action = 'mute'");
+    run_sql(db, "UPDATE chatsluice.outbox SET state = 'done' WHERE action = 'send_text'");
+    assert_int_equal(query_number(db, mute_due), 1);
+    assert_int_equal(claimed(db, "one", 100, 10), 1);
+    db_close(db);
+}
+
+/* A mute that is repeated after its end was done would be the last word. */
+static void what_is_undone_waits_for_what_was_done(void **state)
+{
+    static const char unmute_due[] = "SELECT count(*) FROM chatsluice.outbox_due('{1}') WHERE action = 'unmute'";
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+
+    put_row(db, "mute", "mute", "queued",
+            "room_id = 'r', created_at = now() - interval '1 minute', due_at = now() + interval '1 hour'");
+    put_row(db, "unmute", "unmute", "queued", "room_id = 'r'");
+    put_row(db, "unban", "unban", "queued", "room_id = 'r'");
+    put_row(db, "elsewhere", "unmute", "queued", "due_at = now() + interval '1 hour'");
+    assert_int_equal(query_number(db, unmute_due), 0);
+    run_sql(db,
+            "UPDATE chatsluice.outbox SET state = 'sending', sending_until = now() + interval '1 hour' WHERE action = "
+            "'mute'");
+    assert_int_equal(query_number(db, unmute_due), 0);
+    assert_int_equal(query_number(db, "SELECT count(*) FROM chatsluice.outbox_due('{1}') WHERE action = 'unban'"), 1);
+    run_sql(db, "UPDATE chatsluice.outbox SET state = 'done' WHERE action = 'mute'");
+    assert_int_equal(query_number(db, unmute_due), 1);
     db_close(db);
 }
 
@@ -580,10 +666,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sweep_moves_what_it_should),
+        cmocka_unit_test(what_our_own_answer_kept_from_the_room_is_not_done),
         cmocka_unit_test(recalls_release),
         cmocka_unit_test(answers_move_by_the_table),
         cmocka_unit_test(every_move_is_reached_and_no_other),
         cmocka_unit_test(claims_take_what_may_be_sent),
+        cmocka_unit_test(a_mute_waits_for_the_correction_a_while),
+        cmocka_unit_test(what_is_undone_waits_for_what_was_done),
         cmocka_unit_test(a_room_gets_no_more_than_its_budget),
         cmocka_unit_test(claims_at_once_share_rows_and_budget),
         cmocka_unit_test(answers_of_an_earlier_attempt_change_nothing),
