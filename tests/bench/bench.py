@@ -305,11 +305,7 @@ def corrections(rounds, _seconds):
                   f"p99 {p99:.0f} ms   max {most:.0f} ms")
         live.database.execute("DELETE FROM chatsluice.outbox")
         live.sim.request("DELETE", "/sim/stats")
-        live.database.execute(
-            "INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, cause, asked_by, asked_at, "
-            "state, reason, expires_at, random) SELECT 'room-' || i % 50, gen_random_uuid(), "
-            f"{harness.SDKAPPID}, 'send_text', 'user', 'backlog ' || i, 'command', 'bench', now(), 'queued', 'bench', "
-            "now() + interval '1 hour', i FROM generate_series(1, 6000) AS i")
+        live.ask_for_many(6000, 50)
         live.wait_settled(120)
         # Without the first second, in which all permits are fresh.
         row = live.database.rows("SELECT count(*) AS n, extract(epoch FROM max(sent_at) - min(sent_at)) AS s "

@@ -35,11 +35,19 @@ class Live:
 
     def ask_for(self, text, room="room-1", sender="viewer_1"):
         """A row of the outbox that no webhook asked for; its id."""
+        return self.enqueue(f"'{room}'", f"'{sender}'", f"'{text}'", 1)
+
+    def ask_for_many(self, count, rooms):
+        """A backlog of texts of their own over room-0, room-1 and so on."""
+        self.enqueue(f"'room-' || i % {rooms}", "'viewer_' || i % 97", "'backlog ' || i", count)
+
+    def enqueue(self, room, sender, text, count):
+        """Expressions of SQL in which i is the row's number; the ids."""
         return self.database.execute(
             "INSERT INTO chatsluice.outbox (room_id, outbox_id, sdkappid, action, account, text, cause, asked_by, "
-            f"asked_at, state, reason, expires_at, random) VALUES ('{room}', gen_random_uuid(), {SDKAPPID}, 'send_text', "
-            f"'{sender}', '{text}', 'command', 'test', now(), 'queued', 'test', now() + interval '5 minutes', 1) "
-            "RETURNING outbox_id").strip()
+            f"asked_at, state, reason, expires_at, random) SELECT {room}, gen_random_uuid(), {SDKAPPID}, 'send_text', "
+            f"{sender}, {text}, 'command', 'test', now(), 'queued', 'test', now() + interval '1 hour', i "
+            f"FROM generate_series(1, {count}) AS i RETURNING outbox_id").strip()
 
     def wait_row(self, outbox_id, *states, seconds=20):
         """The row once it is in one of these states."""

@@ -3,11 +3,12 @@
 
     tests/fault/corrections.py [--corrections 10000] [--kills 20] [--seed 1]
 
-Clients send messages that a rule discards and corrects; each corrected text is one of its kind. What the rooms saw in
+First a backlog goes out as fast as the platform allows, while one instance dies and then the other. Then clients send
+messages that a rule discards and corrects, so many again; each corrected text is one of its kind. What the rooms saw in
 the end is held against the outbox: no text twice; a row that is `done` was seen, one that is `failed`, `expired` or
-`cancelled` was not; of an `uncertain` one nobody may say, so no After webhook that is stored may tell of it. Prints
-one line of figures; status 1 and the rows when one does not balance. The suite runs it with small numbers, the
-numbers above are the long form.
+`cancelled` was not; of an `uncertain` one nobody may say, so no After webhook that is stored may tell of it. At no time
+the platform got more than 200 calls in a second. Prints one line of figures; status 1 and the rows when one does not
+balance. The suite runs it with small numbers, the numbers above are the long form.
 """
 import argparse
 import collections
@@ -40,8 +41,7 @@ FAULTS = [f"send_text_msg:{fault}" for fault in (
 
 
 def start_all(owner, seed):
-    live = Live(owner, Cluster(owner).create_database(), "--seed", seed,
-                *(word for fault in FAULTS for word in ("--fault", fault)), instances=2,
+    live = Live(owner, Cluster(owner).create_database(), "--seed", seed, instances=2,
                 outbox={"timeout": "2s", "confirm_within": "4s", "time_to_live": "10m", "room_per_minute": 2400,
                         "attempts": 50})
     live.publish(RULES)
@@ -91,6 +91,18 @@ def kill_in_turn(services, kills, clients, dice):
     return any(thread.is_alive() for thread in clients.threads)
 
 
+def backlog(live, rows, dice):
+    """As fast as the platform allows, while instances die and come back: the most calls of any second."""
+    live.ask_for_many(rows, ROOMS)
+    for service in live.services:
+        time.sleep(dice.uniform(0.2, 1.5))
+        service.kill()
+        time.sleep(dice.uniform(0.0, 0.5))
+        service.start()
+    live.wait_settled(300)
+    return live.sim.request("GET", "/sim/stats").json["rest"]["send_text_msg"]["max_in_a_second"]
+
+
 def seen_in_rooms(sim):
     """How often each room saw each text."""
     seen = collections.Counter()
@@ -122,6 +134,8 @@ def balance(database, seen):
 def run(owner, corrections, kills, seed):
     dice = random.Random(seed)
     live = start_all(owner, seed)
+    backlog_peak = backlog(live, corrections, dice)
+    live.faults(*FAULTS)
     # Long enough for the kills: each pair takes about two seconds and the starts.
     clients = Clients(live.sim, corrections, rate=min(150, max(20, corrections / (kills * 3.0 + 1))))
     under_load = kill_in_turn(live.services, kills, clients, dice)
@@ -132,12 +146,12 @@ def run(owner, corrections, kills, seed):
     faults, states = balance(live.database, seen_in_rooms(live.sim))
     stats = live.sim.request("GET", "/sim/stats").json
     peak = stats["rest"]["send_text_msg"]["max_in_a_second"]
-    if peak > 200:
-        faults.append(f"{peak} calls in one second")
+    if max(peak, backlog_peak) > 200:
+        faults.append(f"{max(peak, backlog_peak)} calls in one second")
     for service in live.services:
         service.terminate()
-    return {"asked": sum(states.values()), "states": dict(states), "kills": 2 * kills, "under_load": under_load,
-            "most_calls_in_a_second": peak, "calls": stats["rest"]["send_text_msg"]["calls"], "faults": faults}
+    return {"asked": sum(states.values()), "states": dict(states), "kills": 2 * kills + 2, "under_load": under_load,
+            "most_calls_in_a_second": backlog_peak, "calls": stats["rest"]["send_text_msg"]["calls"], "faults": faults}
 
 
 def main():
@@ -151,7 +165,7 @@ def main():
     print(json.dumps(figures | {"faults": len(figures["faults"])}))
     for fault in figures["faults"][:20]:
         print(fault)
-    if figures["asked"] < options.corrections * 0.7 or not figures["states"].get("done"):
+    if figures["asked"] < options.corrections * 1.7 or not figures["states"].get("done"):
         sys.exit("too few corrections were asked for: the run is void")
     sys.exit(1 if figures["faults"] else 0)
 
