@@ -15,7 +15,7 @@ function(chatsluice_fuzz name)
   endif()
 endfunction()
 
-chatsluice_fuzz(judge)
-chatsluice_fuzz(callback_judge)
-chatsluice_fuzz(marker)
-chatsluice_fuzz(rule_file)
+foreach(target callback callback_judge config event_record judge marker query rest_answer rule_file spool usersig
+    verdict_reply)
+  chatsluice_fuzz(${target})
+endforeach()
