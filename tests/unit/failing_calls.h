@@ -18,7 +18,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum failing_mode { FAILING_NOT, FAILING_ONCE, FAILING_FOR_GOOD, FAILING_INTERRUPTED /* reads and writes alone */ };
+enum failing_mode {
+    FAILING_NOT,
+    FAILING_ONCE,
+    FAILING_FOR_GOOD,
+    FAILING_INTERRUPTED, /* reads and writes alone count */
+    FAILING_MEMORY,      /* once; calls for memory alone count */
+};
+
+enum failing_kind { CALL_MEMORY, CALL_TRANSFER, CALL_OTHER };
 
 static struct {
     _Atomic(enum failing_mode) mode;
@@ -40,12 +48,13 @@ static inline bool fail_no_more(void)
     return atomic_load(&failing.hit);
 }
 
-static inline bool failing_call(int number, bool transfer)
+static inline bool failing_call(int number, enum failing_kind kind)
 {
     enum failing_mode mode = atomic_load(&failing.mode);
     long left;
 
-    if (mode == FAILING_NOT || (mode == FAILING_INTERRUPTED && !transfer))
+    if (mode == FAILING_NOT || (mode == FAILING_INTERRUPTED && kind != CALL_TRANSFER) ||
+        (mode == FAILING_MEMORY && kind != CALL_MEMORY))
         return false;
     left = atomic_fetch_sub(&failing.left, 1);
     if (left > 1 || (left < 1 && mode != FAILING_FOR_GOOD))
@@ -56,32 +65,32 @@ static inline bool failing_call(int number, bool transfer)
 }
 
 /* clang-format off */
-#define FAILING_CALL(result, name, failure, number, transfer, parameters, ...) \
+#define FAILING_CALL(result, name, failure, number, kind, parameters, ...) \
     result __real_##name parameters; \
     result __wrap_##name parameters; \
-    result __wrap_##name parameters { return failing_call(number, transfer) ? failure : __real_##name(__VA_ARGS__); }
+    result __wrap_##name parameters { return failing_call(number, kind) ? failure : __real_##name(__VA_ARGS__); }
 
-FAILING_CALL(void *, malloc, NULL, ENOMEM, false, (size_t len), len)
-FAILING_CALL(void *, calloc, NULL, ENOMEM, false, (size_t count, size_t len), count, len)
-FAILING_CALL(void *, realloc, NULL, ENOMEM, false, (void *old, size_t len), old, len)
-FAILING_CALL(char *, strdup, NULL, ENOMEM, false, (const char *text), text)
-FAILING_CALL(int, fstat, -1, EIO, false, (int fd, struct stat *st), fd, st)
-FAILING_CALL(int, fstatat, -1, EIO, false, (int fd, const char *name, struct stat *st, int flags), fd, name, st, flags)
-FAILING_CALL(ssize_t, pread, -1, EIO, true, (int fd, void *to, size_t len, off_t at), fd, to, len, at)
-FAILING_CALL(ssize_t, __pread_chk, -1, EIO, true, (int fd, void *to, size_t len, off_t at, size_t room), fd, to, len, at, room)
-FAILING_CALL(ssize_t, pwrite, -1, ENOSPC, true, (int fd, const void *from, size_t len, off_t at), fd, from, len, at)
-FAILING_CALL(int, fdatasync, -1, EIO, false, (int fd), fd)
-FAILING_CALL(int, fsync, -1, EIO, false, (int fd), fd)
-FAILING_CALL(int, renameat, -1, EIO, false, (int from_fd, const char *from, int to_fd, const char *to), from_fd, from, to_fd, to)
-FAILING_CALL(int, unlinkat, -1, EIO, false, (int fd, const char *name, int flags), fd, name, flags)
-FAILING_CALL(int, ftruncate, -1, EIO, false, (int fd, off_t len), fd, len)
-FAILING_CALL(int, mkdir, -1, ENOSPC, false, (const char *path, mode_t mode), path, mode)
-FAILING_CALL(int, mkdirat, -1, ENOSPC, false, (int fd, const char *path, mode_t mode), fd, path, mode)
-FAILING_CALL(int, flock, -1, ENOLCK, false, (int fd, int what), fd, what)
-FAILING_CALL(DIR *, fdopendir, NULL, ENOMEM, false, (int fd), fd)
-FAILING_CALL(struct dirent *, readdir, NULL, EIO, false, (DIR *dir), dir)
-FAILING_CALL(ssize_t, getrandom, -1, ENOSYS, false, (void *to, size_t len, unsigned flags), to, len, flags)
-FAILING_CALL(int, pthread_create, EAGAIN, EAGAIN, false,
+FAILING_CALL(void *, malloc, NULL, ENOMEM, CALL_MEMORY, (size_t len), len)
+FAILING_CALL(void *, calloc, NULL, ENOMEM, CALL_MEMORY, (size_t count, size_t len), count, len)
+FAILING_CALL(void *, realloc, NULL, ENOMEM, CALL_MEMORY, (void *old, size_t len), old, len)
+FAILING_CALL(char *, strdup, NULL, ENOMEM, CALL_MEMORY, (const char *text), text)
+FAILING_CALL(int, fstat, -1, EIO, CALL_OTHER, (int fd, struct stat *st), fd, st)
+FAILING_CALL(int, fstatat, -1, EIO, CALL_OTHER, (int fd, const char *name, struct stat *st, int flags), fd, name, st, flags)
+FAILING_CALL(ssize_t, pread, -1, EIO, CALL_TRANSFER, (int fd, void *to, size_t len, off_t at), fd, to, len, at)
+FAILING_CALL(ssize_t, __pread_chk, -1, EIO, CALL_TRANSFER, (int fd, void *to, size_t len, off_t at, size_t room), fd, to, len, at, room)
+FAILING_CALL(ssize_t, pwrite, -1, ENOSPC, CALL_TRANSFER, (int fd, const void *from, size_t len, off_t at), fd, from, len, at)
+FAILING_CALL(int, fdatasync, -1, EIO, CALL_OTHER, (int fd), fd)
+FAILING_CALL(int, fsync, -1, EIO, CALL_OTHER, (int fd), fd)
+FAILING_CALL(int, renameat, -1, EIO, CALL_OTHER, (int from_fd, const char *from, int to_fd, const char *to), from_fd, from, to_fd, to)
+FAILING_CALL(int, unlinkat, -1, EIO, CALL_OTHER, (int fd, const char *name, int flags), fd, name, flags)
+FAILING_CALL(int, ftruncate, -1, EIO, CALL_OTHER, (int fd, off_t len), fd, len)
+FAILING_CALL(int, mkdir, -1, ENOSPC, CALL_OTHER, (const char *path, mode_t mode), path, mode)
+FAILING_CALL(int, mkdirat, -1, ENOSPC, CALL_OTHER, (int fd, const char *path, mode_t mode), fd, path, mode)
+FAILING_CALL(int, flock, -1, ENOLCK, CALL_OTHER, (int fd, int what), fd, what)
+FAILING_CALL(DIR *, fdopendir, NULL, ENOMEM, CALL_OTHER, (int fd), fd)
+FAILING_CALL(struct dirent *, readdir, NULL, EIO, CALL_OTHER, (DIR *dir), dir)
+FAILING_CALL(ssize_t, getrandom, -1, ENOSYS, CALL_OTHER, (void *to, size_t len, unsigned flags), to, len, flags)
+FAILING_CALL(int, pthread_create, EAGAIN, EAGAIN, CALL_OTHER,
              (pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *), void *arg), thread, how, start, arg)
 /* clang-format on */
 
@@ -97,7 +106,7 @@ int __wrap_openat(int fd, const char *path, int flags, ...)
         mode = va_arg(args, mode_t);
         va_end(args);
     }
-    return failing_call(EMFILE, false) ? -1 : __real_openat(fd, path, flags, mode);
+    return failing_call(EMFILE, CALL_OTHER) ? -1 : __real_openat(fd, path, flags, mode);
 }
 
 int __real_open(const char *path, int flags, ...);
@@ -112,7 +121,7 @@ int __wrap_open(const char *path, int flags, ...)
         mode = va_arg(args, mode_t);
         va_end(args);
     }
-    return failing_call(EMFILE, false) ? -1 : __real_open(path, flags, mode);
+    return failing_call(EMFILE, CALL_OTHER) ? -1 : __real_open(path, flags, mode);
 }
 
 #endif
