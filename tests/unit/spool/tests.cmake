@@ -1,5 +1,6 @@
 chatsluice_unit_test(spool crc32c)
 chatsluice_unit_test(spool append)
+chatsluice_unit_test(spool directory)
 chatsluice_unit_test(spool faults)
 chatsluice_unit_test(spool recovery)
 chatsluice_unit_test(spool crash)

@@ -9,7 +9,15 @@ enum { MOST_CALLS = 2000 };
 /* The database's calls ----------------------------------------------------------------------------------------------
  */
 
-enum way { WAY_NONE, WAY_LOST_BEFORE, WAY_LOST_AFTER, WAY_REFUSED, WAY_BROKEN, WAYS };
+enum way {
+    WAY_NONE,
+    WAY_LOST_BEFORE,
+    WAY_LOST_AFTER,
+    WAY_REFUSED,
+    WAY_BROKEN,
+    WAY_UNREADABLE, /* of the spool's calls: they fail */
+    WAY_EMPTY,      /* of the spool's calls: there is nothing */
+};
 
 static struct {
     _Atomic(enum way) way;
@@ -17,11 +25,11 @@ static struct {
     atomic_bool hit;
 } fault;
 
-static enum way fault_now(void)
+static enum way fault_now(bool of_spool)
 {
     enum way way = atomic_load(&fault.way);
 
-    if (way == WAY_NONE || atomic_fetch_sub(&fault.left, 1) != 1)
+    if (way == WAY_NONE || (way >= WAY_UNREADABLE) != of_spool || atomic_fetch_sub(&fault.left, 1) != 1)
         return WAY_NONE;
     atomic_store(&fault.hit, true);
     return way;
@@ -50,7 +58,7 @@ static int lose(struct db *db, struct err *err)
     int __wrap_##name parameters; \
     int __wrap_##name parameters \
     { \
-        enum way way = fault_now(); \
+        enum way way = fault_now(false); \
         if (way == WAY_LOST_BEFORE) \
             return lose(db, err); \
         if (way == WAY_LOST_AFTER) { \
@@ -77,7 +85,7 @@ int __wrap_db_query(struct db *db, struct db_result **out, const char *sql, size
 int __wrap_db_query(struct db *db, struct db_result **out, const char *sql, size_t count, const char *const *params,
                     struct err *err)
 {
-    enum way way = fault_now();
+    enum way way = fault_now(false);
 
     if (way == WAY_REFUSED || way == WAY_BROKEN)
         return refuse(way, err);
@@ -92,11 +100,36 @@ int __real_db_open(struct db **out, const char *url, const char *name, int64_t t
 int __wrap_db_open(struct db **out, const char *url, const char *name, int64_t timeout_ms, struct err *err);
 int __wrap_db_open(struct db **out, const char *url, const char *name, int64_t timeout_ms, struct err *err)
 {
-    enum way way = fault_now();
+    enum way way = fault_now(false);
 
     if (way != WAY_NONE)
         return err_set(err, way == WAY_BROKEN ? ERR_USAGE : ERR_LOST, "the test says so");
     return __real_db_open(out, url, name, timeout_ms, err);
+}
+
+/* The spool's reader ------------------------------------------------------------------------------------------------
+ */
+
+int __real_spool_reader_open(struct spool_reader **out, struct spool *sp, uint64_t from, struct err *err);
+int __wrap_spool_reader_open(struct spool_reader **out, struct spool *sp, uint64_t from, struct err *err);
+int __wrap_spool_reader_open(struct spool_reader **out, struct spool *sp, uint64_t from, struct err *err)
+{
+    if (fault_now(true) != WAY_NONE)
+        return err_set(err, ERR_FAILED, "the test says so");
+    return __real_spool_reader_open(out, sp, from, err);
+}
+
+int __real_spool_reader_next(struct spool_reader *reader, struct spool_record *record, struct err *err);
+int __wrap_spool_reader_next(struct spool_reader *reader, struct spool_record *record, struct err *err);
+int __wrap_spool_reader_next(struct spool_reader *reader, struct spool_record *record, struct err *err)
+{
+    enum way way = fault_now(true);
+
+    if (way == WAY_EMPTY)
+        return 0;
+    if (way == WAY_UNREADABLE)
+        return err_set(err, ERR_FAILED, "the test says so");
+    return __real_spool_reader_next(reader, record, err);
 }
 
 /* Lives -------------------------------------------------------------------------------------------------------------
@@ -193,10 +226,10 @@ static void each_database_call_fails(void **state, enum way way)
 
     bench_with_poison(&b, *state);
     calls = live_with_each_database_call_failing(&b, way, false, &last);
-    if (way == WAY_LOST_AFTER || way == WAY_REFUSED)
+    if (way == WAY_LOST_AFTER || way == WAY_REFUSED || way >= WAY_UNREADABLE)
         calls += live_with_each_database_call_failing(&b, way, true, &last);
     print_message("%ld calls\n", calls);
-    assert_true(calls > 15);
+    assert_true(calls > 8);
     assert_exactly_once(&b, last);
     if (way == WAY_LOST_BEFORE || way == WAY_LOST_AFTER) /* a refusal may be taken at its word, a lost line not */
         assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.event WHERE text LIKE '%good'") +
@@ -224,6 +257,35 @@ static void the_data_of_each_call_is_refused(void **state)
 static void the_server_fails_at_each_call(void **state)
 {
     each_database_call_fails(state, WAY_BROKEN);
+}
+
+static void the_spool_cannot_be_read_at_each_call(void **state)
+{
+    each_database_call_fails(state, WAY_UNREADABLE);
+}
+
+static void the_spool_says_nothing_at_each_call(void **state)
+{
+    each_database_call_fails(state, WAY_EMPTY);
+}
+
+/* What the spool still has is loaded again then, what is there collides with itself. */
+static void the_position_vanishes(void **state)
+{
+    struct bench b;
+    uint64_t last;
+
+    bench_with_poison(&b, *state);
+    load_upto(&b, append_batch(&b, 1, false), 3);
+    last = append_batch(&b, 2, true);
+    load_upto(&b, last, 100);
+    b.loader = start_loader(&b, b.url, "one", 100);
+    wait_for_position(b.loader, last);
+    run_sql(b.db, "DELETE FROM chatsluice.spool_position");
+    last = append_batch(&b, 3, false);
+    wait_for_position(b.loader, last);
+    assert_exactly_once(&b, last);
+    bench_close(&b);
 }
 
 static void each_request_for_memory_fails(void **state)
@@ -257,6 +319,9 @@ int main(void)
         cmocka_unit_test(the_connection_is_lost_after_each_call),
         cmocka_unit_test(the_data_of_each_call_is_refused),
         cmocka_unit_test(the_server_fails_at_each_call),
+        cmocka_unit_test(the_spool_cannot_be_read_at_each_call),
+        cmocka_unit_test(the_spool_says_nothing_at_each_call),
+        cmocka_unit_test(the_position_vanishes),
         cmocka_unit_test(each_request_for_memory_fails),
     };
 
