@@ -298,7 +298,7 @@ static void each_request_for_memory_fails(void **state)
     bench_with_poison(&b, *state);
     for (; hit; number++) {
         assert_true(number < MOST_CALLS);
-        last = append_batch(&b, number, number % 4 == 0);
+        last = append_batch(&b, number, true);
         fail_call(number, FAILING_MEMORY);
         load_upto(&b, last, 3);
         hit = fail_no_more();

@@ -5,6 +5,8 @@ chatsluice_unit_test(store migrate)
 chatsluice_unit_test(store message_view)
 chatsluice_unit_test(store loader)
 chatsluice_unit_test(store loader_faults)
+chatsluice_unit_test(store loader_edges)
+chatsluice_failing_calls(store loader_edges)
 chatsluice_unit_test(store failing_calls)
 chatsluice_failing_calls(store failing_calls db_open db_exec db_query db_copy_begin db_copy_put db_copy_end
   spool_reader_open spool_reader_next)
