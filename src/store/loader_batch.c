@@ -249,8 +249,7 @@ static int merge_range(struct merge *m, size_t lo, size_t hi, struct err *err)
         return db_exec(m->db, "RELEASE SAVEPOINT part", err);
     }
     if (r == ERR_LOST || !db_error_is_data(&why)) {
-        if (err)
-            *err = why;
+        *err = why;
         return r;
     }
     r = db_exec(m->db, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", err);
