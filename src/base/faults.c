@@ -1,10 +1,25 @@
 #include "base/faults.h"
 
+#include "base/utf8.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { SUGGEST_MAX = 64 };
+
+/* Names out of the file stand in the words cut to a length: what is left of a character there is taken out. */
+static void keep_utf8(char *words)
+{
+    size_t kept = 0, len = strlen(words);
+
+    for (size_t at = 0, valid; at < len; at += valid + 1) {
+        valid = utf8_valid_prefix(words + at, len - at);
+        memmove(words + kept, words + at, valid);
+        kept += valid;
+    }
+    words[kept] = '\0';
+}
 
 static void faults_vadd(struct faults *f, const char *kind, const char *source, unsigned line, unsigned column,
                         const char *fmt, va_list args)
@@ -14,6 +29,7 @@ static void faults_vadd(struct faults *f, const char *kind, const char *source, 
     if (f->count + f->warnings > (size_t)FAULTS_KEPT)
         return;
     vsnprintf(words, sizeof(words), fmt, args);
+    keep_utf8(words);
     if (line > 0)
         buf_addf(&f->text, "%s:%u:%u: %s%s\n", source, line, column, kind, words);
     else

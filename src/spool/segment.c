@@ -391,8 +391,8 @@ int cursor_take(struct segment_cursor *c, uint64_t limit, struct segment_item *i
 
         if (r <= 0)
             return r;
-        if (head.len > 0 && head.seq != expected)
-            return 0;
+        if (head.first_seq > expected)
+            return 0; /* numbers are missing in between, before a mark as before a record */
         c->pos += record_bytes(head.len);
         c->next_seq = head.seq + 1;
         if (head.len == 0)

@@ -47,16 +47,15 @@ static enum interest interest_of(const struct event_record *record)
     return record->command == COMMAND_AFTER && marker_may_be_rest(record->platform) ? UNMARKED : NONE;
 }
 
-/* False when the body cannot be read: then the event is one with a fault. */
-static bool room_of(struct follow_ups *f, const struct event_record *record, struct span *room)
+/* ERR_INVALID when the body cannot be read: then the event is one with a fault. */
+static int room_of(struct follow_ups *f, const struct event_record *record, struct span *room, struct err *err)
 {
     struct message m = record->message;
-    struct err ignored = {0};
+    int r = record->parsed ? 0 : callback_parse(f->parser, record->body, &m, err);
 
-    if (!record->parsed && callback_parse(f->parser, record->body, &m, &ignored) < 0)
-        return false;
-    *room = m.group_id.text.data ? m.group_id.text : SPAN("");
-    return true;
+    if (r == 0)
+        *room = m.group_id.text.data ? m.group_id.text : SPAN("");
+    return r;
 }
 
 int follow_ups_note(struct follow_ups *f, const struct spool_record *spooled, int64_t event_time_us, struct err *err)
@@ -66,12 +65,16 @@ int follow_ups_note(struct follow_ups *f, const struct spool_record *spooled, in
     struct span room;
     enum interest interest;
     size_t start;
+    int r;
 
     if (event_record_decode(spooled->data, &record, &ignored) < 0)
         return 0; /* to be parked, and asks for nothing */
     interest = interest_of(&record);
-    if (interest == NONE || !room_of(f, &record, &room))
+    if (interest == NONE)
         return 0;
+    r = room_of(f, &record, &room, err);
+    if (r < 0)
+        return r == ERR_INVALID ? 0 : r;
     if (f->count > 0)
         buf_add_char(&f->items, ',');
     start = f->items.len;
@@ -142,7 +145,7 @@ static int store_range(struct each *e, size_t lo, size_t hi, struct err *err)
     r = enqueue(e->db, e->spool_id, e->terms, items, e->written, &why);
     if (r == 0)
         return db_exec(e->db, "RELEASE SAVEPOINT follow_up", err);
-    if (!db_alive(e->db) || db_error_is_transient(&why)) {
+    if (!db_alive(e->db) || db_error_is_transient(&why) || !why.sqlstate[0]) { /* not refused: no memory, or lost */
         if (err)
             *err = why;
         return r;

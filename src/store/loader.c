@@ -384,7 +384,7 @@ static int store_follow_ups(struct loader *l, bool each, struct batch_tally *tal
     if (f->count == 0)
         return 0;
     pthread_mutex_lock(&l->lock);
-    terms = (struct follow_up_terms){l->terms.rest_apps ? strdup(l->terms.rest_apps) : NULL, l->terms.time_to_live_ms};
+    terms = (struct follow_up_terms){strdup(l->terms.rest_apps), l->terms.time_to_live_ms};
     pthread_mutex_unlock(&l->lock);
     if (!terms.rest_apps)
         return err_set(err, ERR_FAILED, "could not write follow-ups: no memory");

@@ -63,26 +63,32 @@ int batch_add(struct batch *b, struct event_encoder *e, const struct spool_recor
     return r == ERR_INVALID ? 0 : follow_ups_note(&b->follow_ups, record, *event_time_us, err);
 }
 
-int batch_send(struct batch *b, struct db *db, bool last, struct err *err)
+/* Header or trailer of a COPY. Half of one the server would take for bad data, and rows would be parked for it. */
+static int put_frame(struct db *db, void (*write)(struct buf *out), struct err *err)
 {
     struct buf frame = BUF_INIT;
+    int r;
+
+    write(&frame);
+    r = buf_failed(&frame) ? err_set(err, ERR_FAILED, "could not send a batch: no memory")
+                           : db_copy_put(db, buf_span(&frame), err);
+    buf_release(&frame);
+    return r;
+}
+
+int batch_send(struct batch *b, struct db *db, bool last, struct err *err)
+{
     int r = 0;
 
     if (!last && b->rows.len - b->sent < WORTH_SENDING)
         return 0;
-    if (b->sent == 0) {
-        copy_header(&frame);
-        r = db_copy_put(db, buf_span(&frame), err);
-        buf_reset(&frame);
-    }
+    if (b->sent == 0)
+        r = put_frame(db, copy_header, err);
     if (r == 0)
         r = db_copy_put(db, (struct span){b->rows.data + b->sent, b->rows.len - b->sent}, err);
     b->sent = b->rows.len;
-    if (r == 0 && last) {
-        copy_trailer(&frame);
-        r = db_copy_put(db, buf_span(&frame), err);
-    }
-    buf_release(&frame);
+    if (r == 0 && last)
+        r = put_frame(db, copy_trailer, err);
     return r;
 }
 
@@ -196,21 +202,16 @@ static int merge_rows(struct merge *m, size_t lo, size_t hi, uint64_t *inserted,
 {
     const struct batch *b = m->batch;
     struct span rows = {b->rows.data + b->items[lo].start, b->items[hi - 1].end - b->items[lo].start};
-    struct buf frame = BUF_INIT;
     struct db_result *result = NULL;
     int r = db_copy_begin(m->db, "COPY pg_temp.event_batch (" EVENT_COLUMNS ") FROM STDIN (FORMAT binary)", err);
 
     if (r < 0)
         return r;
-    copy_header(&frame);
-    r = db_copy_put(m->db, buf_span(&frame), err);
+    r = put_frame(m->db, copy_header, err);
     if (r == 0)
         r = db_copy_put(m->db, rows, err);
-    buf_reset(&frame);
-    copy_trailer(&frame);
     if (r == 0)
-        r = db_copy_put(m->db, buf_span(&frame), err);
-    buf_release(&frame);
+        r = put_frame(m->db, copy_trailer, err);
     if (r == 0)
         r = db_copy_end(m->db, true, err);
     if (r == 0)
@@ -248,8 +249,7 @@ static int merge_range(struct merge *m, size_t lo, size_t hi, struct err *err)
         return db_exec(m->db, "RELEASE SAVEPOINT part", err);
     }
     if (r == ERR_LOST || !db_error_is_data(&why)) {
-        if (err)
-            *err = why;
+        *err = why;
         return r;
     }
     r = db_exec(m->db, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", err);

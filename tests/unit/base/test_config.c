@@ -167,6 +167,12 @@ static const struct {
      "2:3: key \"lisen\" is not known in \"webhook\"; did you mean \"listen\"?\n"},
     {"webhook:\n  qqqqqqqqqq: 1\n" APP,
      "2:3: key \"qqqqqqqqqq\" is not known in \"webhook\"; `chatsluice check --defaults` prints all there are\n"},
+    /* a name is cut after 64 bytes; what is left of a character there is left out */
+    {"webhook:\n  q\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9"
+     "\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9: 1\n" APP,
+     "2:3: key \"q\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9"
+     "\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\" is not known in \"webhook\"; "
+     "`chatsluice check --defaults` prints all there are\n"},
     {"webhook:\n  listen_file: /x\n" APP,
      "2:3: key \"listen_file\" is not known in \"webhook\"; `chatsluice check --defaults` prints all there are\n"},
     {"webhook: 7\n" APP, "1:10: \"webhook\" must hold keys; write them below, indented\n"},

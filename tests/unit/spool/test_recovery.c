@@ -408,6 +408,21 @@ static void released_up_to_a_cut_is_released_whole(void **state)
     spool_close(sp);
 }
 
+/* The spool's first segment, of these bytes. */
+static void write_segment(const struct fixture *f, const struct spool_uuid *id, const char *bytes, size_t len)
+{
+    char path[160];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%020d.segment", f->directory, 1);
+    fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(segment_write_header(&spool_io_system, fd, id, 1, SEGMENT), 0);
+    assert_int_equal(pwrite(fd, bytes, len, SEGMENT_HEADER_BYTES), len);
+    assert_int_equal(ftruncate(fd, SEGMENT), 0);
+    close(fd);
+}
+
 /* A message may hold the bytes of a record; only whoever knows the salt can make one that passes. */
 static void a_record_inside_a_record_is_not_taken(void **state)
 {
@@ -441,6 +456,38 @@ static void a_record_inside_a_record_is_not_taken(void **state)
         assert_int_equal(status.quarantined, known_salt); /* 0: it was a torn tail, with nothing in it */
         spool_close(sp);
     }
+}
+
+/* A mark says which numbers are used up; those missing before it are reported like those before a record. */
+static void numbers_missing_before_a_mark_are_reported(void **state)
+{
+    struct model *m = *state;
+    struct fixture *f = m->fixture;
+    char bytes[RECORD_HEADER_BYTES + 64] = {0};
+    struct span last = SPAN("behind the mark");
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    struct spool_uuid id;
+    struct err err;
+    int dir_fd;
+
+    remove_tree(f->directory);
+    spool_close(open_spool(f));
+    dir_fd = open(f->directory, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(directory_read_id(dir_fd, &(struct segment_list){0}, &id, &err), 0);
+    close(dir_fd);
+    mark_encode(bytes, 5, 6, segment_salt(&id, 1)); /* 1 to 4 are nowhere */
+    record_encode(bytes + RECORD_HEADER_BYTES, last, crc32c(0, last.data, last.len), 7, 1, segment_salt(&id, 1));
+    write_segment(f, &id, bytes, sizeof(bytes));
+
+    assert_int_equal(spool_reader_open_directory(&reader, f->directory, 1, &err), 0);
+    assert_int_equal(spool_reader_next(reader, &record, &err), ERR_INVALID);
+    assert_int_equal(record.seq, 4);
+    assert_non_null(strstr(err.text, "records 1 to 4 "));
+    assert_int_equal(spool_reader_next(reader, &record, &err), 1);
+    assert_int_equal(record.seq, 7);
+    assert_true(span_equal(record.data, last));
+    spool_reader_close(reader);
 }
 
 /* Recovery is cut off after each of its writes, half done, and must still come to the same end. */
@@ -503,6 +550,7 @@ int main(void)
         RECOVERY_TEST(the_last_segment_empty),
         RECOVERY_TEST(released_up_to_a_cut_is_released_whole),
         RECOVERY_TEST(a_record_inside_a_record_is_not_taken),
+        RECOVERY_TEST(numbers_missing_before_a_mark_are_reported),
         RECOVERY_TEST(a_crash_at_any_step_of_recovery),
         RECOVERY_TEST(damage_is_seen_without_opening),
     };

@@ -1,5 +1,6 @@
 chatsluice_unit_test(wire callback)
 chatsluice_unit_test(wire gate)
+chatsluice_unit_test(wire gate_json_c)
 chatsluice_unit_test(wire marker)
 chatsluice_unit_test(wire reply)
 chatsluice_unit_test(wire rest)
