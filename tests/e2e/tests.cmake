@@ -11,8 +11,7 @@ function(chatsluice_e2e_test story)
   add_test(NAME e2e.${story}
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/e2e/test_${story}.py
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
-  # Each keeps a handful of processes busy: one at a time.
-  set_tests_properties(e2e.${story} PROPERTIES LABELS e2e TIMEOUT 300 PROCESSORS 2 SKIP_RETURN_CODE 77
+  set_tests_properties(e2e.${story} PROPERTIES LABELS e2e TIMEOUT 300 SKIP_RETURN_CODE 77
     ENVIRONMENT "${e2e_environment}")
 endfunction()
 
@@ -41,4 +40,8 @@ set(stories
   usersig_vendor)
 foreach(story IN LISTS stories)
   chatsluice_e2e_test(${story})
+endforeach()
+# These keep both processors busy: one at a time.
+foreach(story database_away operations)
+  set_tests_properties(e2e.${story} PROPERTIES PROCESSORS 2)
 endforeach()

@@ -175,4 +175,4 @@ class CutCommit(Kill):
 
 
 if __name__ == "__main__":
-    main(serve=(20, 500), postgres=(5, 200), commit=(30, 1000))
+    main(serve=(10, 500), postgres=(3, 200), commit=(15, 1000))

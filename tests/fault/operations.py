@@ -232,4 +232,4 @@ class Fence(Operations):
 
 
 if __name__ == "__main__":
-    main(restarts=(5, 100), reloads=(50, 1000), steps=(4, 20), failovers=(1, 10))
+    main(restarts=(3, 100), reloads=(20, 1000), steps=(2, 20), failovers=(1, 10))

@@ -474,7 +474,7 @@ static void numbers_missing_before_a_mark_are_reported(void **state)
     remove_tree(f->directory);
     spool_close(open_spool(f));
     dir_fd = open(f->directory, O_RDONLY | O_DIRECTORY);
-    assert_int_equal(directory_read_id(dir_fd, &(struct segment_list){0}, &id, &err), 0);
+    assert_int_equal(directory_read_id(&spool_io_system, dir_fd, &(struct segment_list){0}, &id, &err), 0);
     close(dir_fd);
     mark_encode(bytes, 5, 6, segment_salt(&id, 1)); /* 1 to 4 are nowhere */
     record_encode(bytes + RECORD_HEADER_BYTES, last, crc32c(0, last.data, last.len), 7, 1, segment_salt(&id, 1));
