@@ -27,7 +27,7 @@ class Commands(EndToEnd):
     @classmethod
     def setUpClass(cls):
         cls.database = Cluster(cls).create_database()
-        cls.service = Service(cls, database=cls.database).start()
+        cls.service = Service(cls, cls.database).start()
         cls.service.publish(RULES)
 
     def store(self, *bodies):
