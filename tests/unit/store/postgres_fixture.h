@@ -94,10 +94,10 @@ static inline void run_sql(struct db *db, const char *sql)
         fail_msg("%s\n%s", err.text, sql);
 }
 
-/* The first value of a query as text, "" for null or no row; valid until the next call. */
+/* The first value of a query as text, "" for null or no row; valid until the next call of the thread. */
 static inline const char *query_text(struct db *db, const char *sql)
 {
-    static char text[65536];
+    static _Thread_local char text[65536];
     struct db_result *result = NULL;
     struct err err = {0};
 
