@@ -80,8 +80,8 @@ const char *marker_use_name(enum marker_use use); /* NULL for MARKER_ABSENT */
 enum marker_result marker_read(const uint8_t key[MARKER_KEY], const struct marked *marked, struct marker *out,
                                struct buf *strings, struct optional_text *own);
 
-/* Whether a webhook with this OptPlatform may be of a REST call: a client's names its platform. What names none is given
- * the benefit of the doubt. */
+/* Whether a webhook with this OptPlatform may be of a REST call: a client's names its platform. What names none is
+ * given the benefit of the doubt. */
 bool marker_may_be_rest(struct span platform);
 
 /* Whether now_s is within MARKER_LIFE_S of the marker's time. */

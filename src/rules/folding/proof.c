@@ -312,8 +312,8 @@ static bool proves_all(const struct candidate *c)
 
 /* Candidates ------------------------------------------------------------------------------------------- */
 
-/* A run at the edge of a match may belong to two words: over a gap, as in "this shit", or because two characters that are
- * read meet in the same letter, as those of xin and ni do. The match may begin, and end, where they part. */
+/* A run at the edge of a match may belong to two words: over a gap, as in "this shit", or because two characters that
+ * are read meet in the same letter, as those of xin and ni do. The match may begin, and end, where they part. */
 static bool parts(const struct unit *items, size_t i)
 {
     return items[i].gap ||
