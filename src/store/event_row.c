@@ -1,7 +1,6 @@
 #include "store/event_row.h"
 
 #include "base/crypto.h"
-#include "store/event_record.h"
 #include "wire/callback.h"
 #include "wire/gate.h"
 
@@ -12,7 +11,9 @@ enum { UUID_TEXT = 36 }; /* characters */
 struct event_encoder {
     uint8_t spool_id[UUID_BYTES];
     struct callback_parser *parser;
-    struct buf key; /* what an event id is the digest of */
+    struct buf key;             /* what an event id is the digest of */
+    struct event_record record; /* the last one, borrowed from what it was read from; its fault may be `fault` */
+    struct err fault;
 };
 
 static const int64_t us_per_s = 1000000;
@@ -270,63 +271,68 @@ static void add_correction(struct buf *out, const struct event_record *record)
 }
 
 /* Gives what is in the body: as the record brings it, or parsed now. */
-static int read_body(struct event_encoder *e, struct event_record *record, struct message *m, struct err *fault)
+static int read_body(struct event_encoder *e)
 {
-    *m = record->message; /* empty unless parsed */
+    struct event_record *record = &e->record;
+
     if (record->fault.data || record->parsed)
         return 0;
-    if (callback_parse(e->parser, record->body, m, fault) == 0)
+    if (callback_parse(e->parser, record->body, &record->message, &e->fault) == 0)
         return 0;
-    *m = (struct message){.command = record->command};
-    record->fault = span_of(fault->text);
-    return fault->code == ERR_INVALID ? 0 : fault->code;
+    record->message = (struct message){.command = record->command};
+    record->fault = span_of(e->fault.text);
+    return e->fault.code == ERR_INVALID ? 0 : e->fault.code;
 }
 
 int event_encode(struct event_encoder *e, struct buf *out, const struct spool_record *spooled, int64_t *event_time_us,
                  struct err *err)
 {
-    struct event_record record;
-    struct message m;
-    struct err fault = {0};
+    const struct event_record *record = &e->record;
+    const struct message *m = &record->message;
     uint8_t id[UUID_BYTES];
     bool repeatable;
     int64_t received_us, time_us;
-    int r = event_record_decode(spooled->data, &record, err);
+    int r = event_record_decode(spooled->data, &e->record, err);
 
     if (r < 0)
         return r;
-    if (record.sdkappid > INT64_MAX || record.revision > INT64_MAX)
+    if (record->sdkappid > INT64_MAX || record->revision > INT64_MAX)
         return err_set(err, ERR_INVALID, "event record: SdkAppid or revision out of range");
-    if (read_body(e, &record, &m, &fault) < 0) {
-        err_set(err, ERR_FAILED, "%s", fault.text);
+    if (read_body(e) < 0) {
+        err_set(err, ERR_FAILED, "%s", e->fault.text);
         return err_prefix(err, "could not read a spooled body");
     }
-    if (event_id(e, &record, &m, spooled->seq, id, &repeatable) < 0)
+    if (event_id(e, record, m, spooled->seq, id, &repeatable) < 0)
         return err_set(err, ERR_FAILED, "could not make an event id: no memory");
-    received_us = clamp(record.received_us, COPY_TIME_MIN_US, COPY_TIME_MAX_US);
-    time_us = event_time(received_us, &m, repeatable);
+    received_us = clamp(record->received_us, COPY_TIME_MIN_US, COPY_TIME_MAX_US);
+    time_us = event_time(received_us, m, repeatable);
 
     copy_row_begin(out, EVENT_COLUMN_COUNT);
     copy_timestamptz(out, time_us);
     copy_timestamptz(out, received_us);
-    copy_i64(out, (int64_t)record.sdkappid);
+    copy_i64(out, (int64_t)record->sdkappid);
     copy_i64(out, (int64_t)spooled->seq);
     copy_uuid(out, id);
     copy_uuid(out, e->spool_id);
-    add_message(out, &record, &m);
-    add_verdict(out, &record);
-    copy_text(out, record.fault);
-    add_optional_number(out, &m.error_code);
-    add_optional_text(out, &m.error_info);
-    if (record.command == COMMAND_RECALL && !record.fault.data)
-        copy_i64_array(out, m.recalled_seqs, m.recalled_count);
+    add_message(out, record, m);
+    add_verdict(out, record);
+    copy_text(out, record->fault);
+    add_optional_number(out, &m->error_code);
+    add_optional_text(out, &m->error_info);
+    if (record->command == COMMAND_RECALL && !record->fault.data)
+        copy_i64_array(out, m->recalled_seqs, m->recalled_count);
     else
         copy_null(out);
-    copy_bool(out, m.duplicate_keys);
-    add_correction(out, &record);
-    copy_bytea(out, record.body);
+    copy_bool(out, m->duplicate_keys);
+    add_correction(out, record);
+    copy_bytea(out, record->body);
     if (buf_failed(out))
         return err_set(err, ERR_FULL, "could not encode an event: no memory");
     *event_time_us = time_us;
     return 0;
+}
+
+const struct event_record *event_encoded(const struct event_encoder *e)
+{
+    return &e->record;
 }

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "spool/spool.h"
 #include "store/copy_row.h"
+#include "store/event_record.h"
 
 /* In the order of the values in a row. */
 #define EVENT_COLUMNS                                                                                                  \
@@ -28,5 +29,8 @@ void event_encoder_free(struct event_encoder *e); /* NULL is fine */
  * be no event; a body that cannot be read does make an event, with its fault. */
 int event_encode(struct event_encoder *e, struct buf *out, const struct spool_record *record, int64_t *event_time_us,
                  struct err *err);
+/* The record event_encode() has made a row of, its message read whether or not the record brought it. Valid until the
+ * next call, and as long as the record's bytes. */
+const struct event_record *event_encoded(const struct event_encoder *e);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "base/json_write.h"
 #include "base/log.h"
-#include "store/event_record.h"
 #include "wire/marker.h"
 
 #include <inttypes.h>
@@ -13,13 +12,12 @@ enum { KEEP_CAPACITY = 1 << 20, NUMBER = 24 };
 
 int follow_ups_init(struct follow_ups *f, size_t max, struct err *err)
 {
-    *f = (struct follow_ups){.parser = callback_parser_new(), .marks = calloc(max, sizeof(*f->marks)), .max = max};
-    return f->parser && f->marks ? 0 : err_set(err, ERR_FAILED, "could not follow up on events: no memory");
+    *f = (struct follow_ups){.marks = calloc(max, sizeof(*f->marks)), .max = max};
+    return f->marks ? 0 : err_set(err, ERR_FAILED, "could not follow up on events: no memory");
 }
 
 void follow_ups_release(struct follow_ups *f)
 {
-    callback_parser_free(f->parser);
     free(f->marks);
     buf_release(&f->items);
     *f = (struct follow_ups){0};
@@ -47,46 +45,27 @@ static enum interest interest_of(const struct event_record *record)
     return record->command == COMMAND_AFTER && marker_may_be_rest(record->platform) ? UNMARKED : NONE;
 }
 
-/* ERR_INVALID when the body cannot be read: then the event is one with a fault. */
-static int room_of(struct follow_ups *f, const struct event_record *record, struct span *room, struct err *err)
+int follow_ups_note(struct follow_ups *f, const struct event_record *record, uint64_t seq, int64_t event_time_us,
+                    struct err *err)
 {
-    struct message m = record->message;
-    int r = record->parsed ? 0 : callback_parse(f->parser, record->body, &m, err);
-
-    if (r == 0)
-        *room = m.group_id.text.data ? m.group_id.text : SPAN("");
-    return r;
-}
-
-int follow_ups_note(struct follow_ups *f, const struct spool_record *spooled, int64_t event_time_us, struct err *err)
-{
-    struct event_record record;
-    struct err ignored = {0};
-    struct span room;
-    enum interest interest;
+    const struct span room = record->message.group_id.text;
+    const enum interest interest = interest_of(record);
     size_t start;
-    int r;
 
-    if (event_record_decode(spooled->data, &record, &ignored) < 0)
-        return 0; /* to be parked, and asks for nothing */
-    interest = interest_of(&record);
     if (interest == NONE)
         return 0;
-    r = room_of(f, &record, &room, err);
-    if (r < 0)
-        return r == ERR_INVALID ? 0 : r;
     if (f->count > 0)
         buf_add_char(&f->items, ',');
     start = f->items.len;
     buf_add_char(&f->items, '{');
-    json_add_member_span(&f->items, "room", room);
+    json_add_member_span(&f->items, "room", room.data ? room : SPAN(""));
     json_add_member_i64(&f->items, "time_us", event_time_us);
-    json_add_member_u64(&f->items, "seq", spooled->seq);
+    json_add_member_u64(&f->items, "seq", seq);
     json_add_member_bool(&f->items, "marked", interest == MARKED);
     buf_add_char(&f->items, '}');
     if (buf_failed(&f->items) || f->count == f->max)
         return err_set(err, ERR_FAILED, "could not note the follow-ups of an event: no memory");
-    f->marks[f->count++] = (struct follow_up_mark){start, f->items.len, spooled->seq};
+    f->marks[f->count++] = (struct follow_up_mark){start, f->items.len, seq};
     return 0;
 }
 

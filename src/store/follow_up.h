@@ -8,9 +8,8 @@
 #define CHATSLUICE_STORE_FOLLOW_UP_H
 
 #include "base/config.h"
-#include "spool/spool.h"
 #include "store/db.h"
-#include "wire/callback.h"
+#include "store/event_record.h"
 
 struct follow_up_mark { /* one event of the batch */
     size_t start, end;  /* in items */
@@ -18,8 +17,7 @@ struct follow_up_mark { /* one event of the batch */
 };
 
 struct follow_ups {
-    struct callback_parser *parser; /* for records that come without a parsed message */
-    struct buf items;               /* JSON objects, separated by commas */
+    struct buf items; /* JSON objects, separated by commas */
     struct follow_up_mark *marks;
     size_t count, max;
 };
@@ -35,8 +33,9 @@ int follow_ups_init(struct follow_ups *f, size_t max, struct err *err);
 void follow_ups_release(struct follow_ups *f);
 void follow_ups_reset(struct follow_ups *f);
 
-/* Takes note of an event that was added to the batch, if it matters here. */
-int follow_ups_note(struct follow_ups *f, const struct spool_record *record, int64_t event_time_us, struct err *err);
+/* Takes note of an event that was added to the batch, if it matters here. record: as event_encoded() gives it. */
+int follow_ups_note(struct follow_ups *f, const struct event_record *record, uint64_t seq, int64_t event_time_us,
+                    struct err *err);
 
 /* In the transaction that stores the events, after them. *written: rows that are new, added to. */
 int follow_ups_store(const struct follow_ups *f, struct db *db, const char *spool_id,

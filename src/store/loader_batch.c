@@ -60,7 +60,7 @@ int batch_add(struct batch *b, struct event_encoder *e, const struct spool_recor
     }
     b->items[b->count++] = (struct batch_row){record->seq, start, b->rows.len};
     b->last_seq = record->seq;
-    return r == ERR_INVALID ? 0 : follow_ups_note(&b->follow_ups, record, *event_time_us, err);
+    return r == ERR_INVALID ? 0 : follow_ups_note(&b->follow_ups, event_encoded(e), record->seq, *event_time_us, err);
 }
 
 /* Header or trailer of a COPY. Half of one the server would take for bad data, and rows would be parked for it. */
