@@ -1,20 +1,10 @@
 #include "base/http_server.h"
 
+#include "base/hex.h"
 #include "base/json_write.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 bool http_percent_decode(struct span text, struct buf *out)
 {

@@ -1,5 +1,6 @@
 #include "wire/gate.h"
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 #include <endian.h>
@@ -12,14 +13,6 @@ static bool is_space(char c)
 static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
 }
 
 /* The value of the four hexadecimal digits at at, or -1 when there are no four. */
