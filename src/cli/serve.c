@@ -10,6 +10,7 @@
 #include "base/http_server.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/uuid.h"
 #include "cli/database_side.h"
 #include "cli/privileges.h"
 #include "serve/operations.h"
@@ -19,17 +20,16 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 5000, SPOOL_LOOK_S = 1, SPARE_DESCRIPTORS = 128, UUID_TEXT = 37 };
+enum { DRAIN_MS = 5000, SPOOL_LOOK_S = 1, SPARE_DESCRIPTORS = 128 };
 
 struct service {
     const char *config_path;
     struct config *config;   /* as at the start; what SIGHUP changes is copied by those who use it */
     struct config *reloaded; /* the last one taken over; NULL: none */
-    char instance_id[UUID_TEXT];
+    char instance_id[UUID_STRING];
     struct spool *spool;
     struct ruleset_slot *slot;
     struct history *history;
@@ -40,16 +40,13 @@ struct service {
 
 /* Start ----------------------------------------------------------------------------------------------------------- */
 
-static int uuid_make(char out[UUID_TEXT], struct err *err)
+static int name_instance(char out[UUID_STRING], struct err *err)
 {
-    unsigned char b[16];
+    uint8_t id[UUID_BYTES];
 
-    if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+    if (!uuid_random(id))
         return err_set_errno(err, ERR_FAILED, "could not make an instance id");
-    b[6] = (unsigned char)((b[6] & 0x0F) | 0x40); /* version 4, variant 1 */
-    b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-    snprintf(out, UUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-             b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    uuid_write(out, id);
     return 0;
 }
 
@@ -105,7 +102,7 @@ static int start(struct service *s, struct err *err)
     const struct config *c = s->config;
     const struct spool_options spooling = {c->spool.directory, c->spool.max_bytes, c->spool.segment_bytes};
 
-    if (raise_descriptor_limit(c, err) < 0 || uuid_make(s->instance_id, err) < 0 ||
+    if (raise_descriptor_limit(c, err) < 0 || name_instance(s->instance_id, err) < 0 ||
         spool_open(&s->spool, &spooling, err) < 0)
         return err->code;
     s->slot = ruleset_slot_new();

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -283,23 +282,8 @@ out:
 
 int uuid_make(struct spool_uuid *out, struct err *err)
 {
-    if (getrandom(out->bytes, ID_BYTES, 0) != ID_BYTES)
-        return err_set_errno(err, ERR_FAILED, "could not get random bytes for the spool's id");
-    out->bytes[6] = (uint8_t)((out->bytes[6] & 0x0f) | 0x40); /* version 4: random */
-    out->bytes[8] = (uint8_t)((out->bytes[8] & 0x3f) | 0x80);
-    return 0;
-}
-
-void uuid_format(char text[SPOOL_ID_TEXT], const struct spool_uuid *id)
-{
-    size_t at = 0;
-
-    for (size_t i = 0; i < ID_BYTES; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            text[at++] = '-';
-        snprintf(text + at, SPOOL_ID_TEXT - at, "%02x", id->bytes[i]);
-        at += 2;
-    }
+    return uuid_random(out->bytes) ? 0
+                                   : err_set_errno(err, ERR_FAILED, "could not get random bytes for the spool's id");
 }
 
 static bool uuid_parse(struct spool_uuid *out, const char *text)
@@ -318,7 +302,7 @@ static bool uuid_parse(struct spool_uuid *out, const char *text)
         id.bytes[i] = (uint8_t)byte;
         at += 2;
     }
-    uuid_format(again, &id);
+    uuid_write(again, id.bytes);
     if (strncmp(again, text, SPOOL_ID_TEXT - 1) != 0)
         return false;
     *out = id;
@@ -415,7 +399,7 @@ int directory_write_id(const struct spool_io *io, int dir_fd, const struct spool
 {
     char line[SPOOL_ID_TEXT + 1];
 
-    uuid_format(line, id);
+    uuid_write(line, id->bytes);
     line[SPOOL_ID_TEXT - 1] = '\n';
     return write_atomically(io, dir_fd, id_name, line, SPOOL_ID_TEXT, err);
 }

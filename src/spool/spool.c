@@ -508,7 +508,7 @@ static int identify(struct spool *sp, const struct segment_list *list, struct er
     bool made = list->count == 0;
     int r = made ? uuid_make(&sp->id, err) : directory_read_id(sp->io, sp->dir_fd, list, &sp->id, err);
 
-    uuid_format(sp->id_text, &sp->id);
+    uuid_write(sp->id_text, sp->id.bytes);
     if (r < 0 || (!made && directory_id_is(sp->io, sp->dir_fd, &sp->id)))
         return r;
     r = directory_write_id(sp->io, sp->dir_fd, &sp->id, err);

@@ -21,10 +21,11 @@
 
 #include "base/err.h"
 #include "base/span.h"
+#include "base/uuid.h"
 
 #include <stdint.h>
 
-enum { SPOOL_MAX_RECORD = 4 * 1024 * 1024, SPOOL_ID_TEXT = 37 };
+enum { SPOOL_MAX_RECORD = 4 * 1024 * 1024, SPOOL_ID_TEXT = UUID_STRING };
 
 struct spool;
 

@@ -156,7 +156,6 @@ int directory_read_id(const struct spool_io *io, int dir_fd, const struct segmen
 bool directory_id_is(const struct spool_io *io, int dir_fd, const struct spool_uuid *id);
 int directory_write_id(const struct spool_io *io, int dir_fd, const struct spool_uuid *id, struct err *err);
 int uuid_make(struct spool_uuid *out, struct err *err);
-void uuid_format(char text[SPOOL_ID_TEXT], const struct spool_uuid *id);
 /* Keeps a copy of bytes from..to of a segment in quarantine/, named after the numbers lost. A copy that is already
  * there is left alone. */
 int quarantine_save(const struct spool_io *io, int dir_fd, const struct segment *segment,

@@ -7,8 +7,7 @@
 #define CHATSLUICE_STORE_COPY_ROW_H
 
 #include "base/buf.h"
-
-enum { UUID_BYTES = 16 };
+#include "base/uuid.h"
 
 void copy_header(struct buf *b);
 void copy_trailer(struct buf *b);

@@ -1,12 +1,11 @@
 #include "store/event_row.h"
 
 #include "base/crypto.h"
+#include "base/hex.h"
 #include "wire/callback.h"
 #include "wire/gate.h"
 
 #include <stdlib.h>
-
-enum { UUID_TEXT = 36 }; /* characters */
 
 struct event_encoder {
     uint8_t spool_id[UUID_BYTES];
@@ -23,22 +22,11 @@ static const int64_t us_per_day = 86400 * 1000000LL;
  * broken field, and would scatter rows over partitions nobody looks into. */
 static const int64_t max_distance_days = 3;
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool uuid_parse(struct span uuid, uint8_t out[UUID_BYTES])
 {
     const char *text = uuid.data;
 
-    if (uuid.len != UUID_TEXT)
+    if (uuid.len != UUID_STRING - 1)
         return false;
     for (size_t i = 0; i < UUID_BYTES; i++) {
         int high, low;

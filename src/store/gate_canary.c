@@ -2,6 +2,7 @@
  * counts, not what hits. Too many changes refuse: whoever meant them sees the figures and says so. */
 #include "base/clock.h"
 #include "base/json_write.h"
+#include "base/uuid.h"
 #include "store/publish_gate_priv.h"
 #include "store/rejudge.h"
 
@@ -12,7 +13,6 @@ enum {
     RULES_KEPT = 256, /* rules counted one by one; the changes of further ones count in the total alone */
     RULES_NAMED = 10, /* in the fault */
     FEW_EVENTS = 256, /* judged faster than a second thread is started */
-    UUID_TEXT = 37,
 };
 static const int64_t oldest_us = (int64_t)7 * 86400 * 1000000;
 static const int64_t ahead_us = (int64_t)300 * 1000000; /* the platform's clock may be before ours */
@@ -21,7 +21,7 @@ struct rule_counts { /* of the rule that decided: the new verdict's, or the old 
     const char *name;
     uint64_t changes[REJUDGE_CHANGES];
     uint64_t total;
-    char example[UUID_TEXT]; /* an event, for `rules why` */
+    char example[UUID_STRING]; /* an event, for `rules why` */
 };
 
 struct canary {
