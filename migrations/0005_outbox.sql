@@ -351,9 +351,8 @@ BEGIN
 END
 $$;
 
--- Rows an instance is said to be sending and is not, as it knows best: the answer to its claim was lost. `known` are
--- those it does know of.
-CREATE FUNCTION chatsluice.outbox_disown(instance text, known uuid[]) RETURNS bigint
+-- Rows an instance is said to be sending and is not, as it knows best, for it sends none: the answer to its claim was lost.
+CREATE FUNCTION chatsluice.outbox_disown(instance text) RETURNS bigint
     LANGUAGE sql
 AS $$
     WITH moved AS (
@@ -361,7 +360,7 @@ AS $$
         SET state = m.to_state, reason = m.reason, changed_at = now(), sending_until = NULL, due_at = now(),
             uncounted = o.uncounted + 1
         FROM chatsluice.outbox_move m
-        WHERE o.state = 'sending' AND o.sending_by = instance AND o.outbox_id <> ALL (known)
+        WHERE o.state = 'sending' AND o.sending_by = instance
           AND m.from_state = o.state AND m.event = 'not_sent'
         RETURNING 1)
     SELECT count(*) FROM moved

@@ -166,7 +166,7 @@ int rows_disown(struct db *db, const char *instance_id, unsigned long long *move
 {
     const char *params[] = {instance_id};
     struct db_result *result = NULL;
-    int r = db_query(db, &result, "SELECT chatsluice.outbox_disown($1, '{}')", 1, params, err);
+    int r = db_query(db, &result, "SELECT chatsluice.outbox_disown($1)", 1, params, err);
 
     *moved = r == 0 && db_rows(result) ? strtoull(db_value(result, 0, 0).data, NULL, 10) : 0;
     db_result_free(result);
