@@ -1,0 +1,1 @@
+-- Messages: what moderators see of them, whether they were delivered, and how they are found.

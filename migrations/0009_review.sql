@@ -1,0 +1,1 @@
+-- Review: what people decide about messages, and what they do to rules.

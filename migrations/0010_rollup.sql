@@ -1,0 +1,1 @@
+-- Rollups: events counted by minute and hour, exactly once, and the summaries that stand on them.

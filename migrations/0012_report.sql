@@ -1,0 +1,1 @@
+-- Reports: the figures of a period, frozen so that the same question gets the same answer later.
