@@ -20,6 +20,7 @@ void load_counts_merge(struct load_counts *sum, const struct load_counts *other)
     sum->timeouts += other->timeouts;
     sum->broken += other->broken;
     sum->invalid += other->invalid;
+    sum->late += other->late;
     sum->connects += other->connects;
     sum->connect_failures += other->connect_failures;
     if (other->last_refusal)
@@ -76,6 +77,7 @@ void load_report_json(struct buf *out, const struct load_counts *c, double secon
     json_add_member_u64(out, "connection", c->broken);
     json_add_member_u64(out, "invalid", c->invalid);
     buf_add_char(out, '}');
+    json_add_member_u64(out, "late", c->late);
     json_add_member_i64(out, "last_refusal", c->last_refusal);
     json_add_member_u64(out, "connects", c->connects);
     json_add_member_u64(out, "connect_failures", c->connect_failures);
@@ -91,6 +93,8 @@ void load_report_text(struct buf *out, const struct load_counts *c, double secon
              c->invalid);
     if (c->refused > 0)
         buf_addf(out, "last refusal: HTTP status %d\n", c->last_refusal);
+    if (c->late > 0)
+        buf_addf(out, "%" PRIu64 " were answered when the platform had given up, after %d ms\n", c->late, LOAD_LATE_MS);
     if (c->unsent > 0)
         buf_addf(out, "%" PRIu64 " were due and found no connection in time\n", c->unsent);
     buf_add_text(out, "latency from the scheduled time, ms:");

@@ -37,7 +37,7 @@ struct connection {
     /* BUSY */
     struct buf request, reply;
     size_t written;
-    int64_t scheduled_us, overdue_us;
+    int64_t scheduled_us, sent_us;
     struct load_key key;
     struct connection *newer, *older; /* in the list of those in flight */
 };
@@ -46,8 +46,8 @@ struct load_worker {
     struct load_run *run;
     struct connection *connections;
     unsigned count;
-    struct connection **idle; /* a stack */
-    unsigned idle_count, closed_count;
+    struct connection **idle; /* a ring: each has its turn, so that none is silent for long */
+    unsigned idle_first, idle_count, closed_count;
     struct connection *oldest, *newest; /* in flight, by the time they were sent */
     int epoll_fd, timer_fd;
     int64_t timer_us; /* what the timer is set to */
@@ -70,13 +70,19 @@ static void watch(struct load_worker *w, struct connection *c, int operation, bo
     epoll_ctl(w->epoll_fd, operation, c->fd, &event);
 }
 
+/* The place of the one that has waited longest but i. */
+static struct connection **idle_place(struct load_worker *w, unsigned i)
+{
+    return &w->idle[(w->idle_first + i) % w->count];
+}
+
 static void connection_close(struct load_worker *w, struct connection *c)
 {
     if (c->state == IDLE) {
         unsigned i = 0;
-        while (w->idle[i] != c)
+        while (*idle_place(w, i) != c)
             i++;
-        w->idle[i] = w->idle[--w->idle_count];
+        *idle_place(w, i) = *idle_place(w, --w->idle_count);
     }
     if (c->fd >= 0)
         close(c->fd);
@@ -100,7 +106,7 @@ static void connection_idle(struct load_worker *w, struct connection *c)
 {
     c->state = IDLE;
     buf_reset(&c->reply);
-    w->idle[w->idle_count++] = c;
+    *idle_place(w, w->idle_count++) = c;
 }
 
 static void connection_open(struct load_worker *w, struct connection *c)
@@ -199,7 +205,7 @@ static void request_send(struct load_worker *w, struct connection *c, int64_t sc
     w->next += w->run->workers;
     c->written = 0;
     c->scheduled_us = scheduled_us;
-    c->overdue_us = now_us + LOAD_ANSWER_MS * 1000;
+    c->sent_us = now_us;
     flight_begin(w, c);
     if (buf_failed(&c->request))
         request_failed(w, c, &w->counts.broken);
@@ -219,6 +225,7 @@ static void request_answered(struct load_worker *w, struct connection *c, const 
     }
     flight_end(w, c);
     w->answered_us = now_us;
+    w->counts.late += now_us - c->sent_us > LOAD_LATE_MS * 1000;
     if (reply->status == 200) {
         w->counts.answered++;
         latency_add(&w->counts.latency, now_us - c->scheduled_us);
@@ -303,13 +310,16 @@ static void send_due(struct load_worker *w, int64_t now_us)
         const int64_t due_us = schedule_due_us(&w->run->schedule, w->next, now_us);
         if (due_us > now_us)
             return;
-        request_send(w, w->idle[--w->idle_count], due_us, now_us);
+        struct connection *c = *idle_place(w, 0);
+        w->idle_first = (w->idle_first + 1) % w->count;
+        w->idle_count--;
+        request_send(w, c, due_us, now_us);
     }
 }
 
 static void look_after_time(struct load_worker *w, int64_t now_us)
 {
-    while (w->oldest && now_us >= w->oldest->overdue_us)
+    while (w->oldest && now_us >= w->oldest->sent_us + LOAD_ANSWER_MS * 1000)
         request_failed(w, w->oldest, &w->counts.timeouts);
     for (unsigned i = 0; i < w->count && w->closed_count > 0; i++) {
         if (w->connections[i].state == CLOSED && now_us >= w->connections[i].retry_us)

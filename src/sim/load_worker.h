@@ -17,12 +17,16 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-enum { LOAD_ANSWER_MS = 5000 };
+enum {
+    LOAD_LATE_MS = 2000, /* the platform has stopped waiting by then (`protocol.md` section 1) */
+    LOAD_ANSWER_MS = 5000,
+};
 
 struct load_counts {
     uint64_t sent, answered, refused, failed;
     uint64_t unsent;                    /* due, but no connection in time */
     uint64_t timeouts, broken, invalid; /* the failed ones by reason */
+    uint64_t late;                      /* answered or refused after LOAD_LATE_MS, counted from when it was sent */
     uint64_t connects, connect_failures;
     int last_refusal;                 /* a status */
     uint64_t verdicts[VERDICT_FORMS]; /* of answered Before webhooks */

@@ -318,6 +318,37 @@ static void a_missing_server_leaves_requests_unsent(void **state)
     bench_close(&b);
 }
 
+/* Answers after the platform would have given up, and before the run does. */
+static void *speak_late(void *arg)
+{
+    struct responder *responder = arg;
+
+    responder_wait_before(responder, 4);
+    clock_sleep_ms(LOAD_LATE_MS + 20);
+    responder_hush(responder, false, false);
+    return NULL;
+}
+
+static void late_answers_are_told(void **state)
+{
+    struct responder responder;
+    pthread_t speaker;
+    struct bench b;
+
+    (void)state;
+    assert_int_equal(responder_start(&responder), 0);
+    responder_hush(&responder, true, false);
+    bench_open(&b, http_server_port(responder.server), 0, 8, 1);
+    assert_int_equal(pthread_create(&speaker, NULL, speak_late, &responder), 0);
+    bench_run(&b, 4);
+    pthread_join(speaker, NULL);
+    assert_int_equal(b.counts.answered, 8);
+    assert_in_range(b.counts.late, 4, 8); /* the rest was answered as ever, unless the machine stood still */
+    assert_int_equal(b.counts.timeouts, 0);
+    bench_close(&b);
+    responder_stop(&responder);
+}
+
 /* The receiver goes and comes back on the same port while the run goes on. */
 static void *restart(void *arg)
 {
@@ -375,6 +406,7 @@ int main(void)
         cmocka_unit_test(every_answer_is_counted_and_in_the_ledger),
         cmocka_unit_test(a_fixed_rate_sends_what_is_due),
         cmocka_unit_test(a_missing_server_leaves_requests_unsent),
+        cmocka_unit_test(late_answers_are_told),
         cmocka_unit_test(a_restart_of_the_server_is_survived),
     };
 
