@@ -17,7 +17,7 @@ import unittest
 from live_campaign import CHOICES, figure, is_long, main, size
 from chat import Webhooks, before
 from database import Cluster
-from haproxy import PROGRAM as HAPROXY, Haproxy
+from front import Front
 from harness import FAKETIME, TOKEN, EndToEnd, Folder, Process, clock_environment, scaled, wait_for
 from replication import Pair
 from service import Service
@@ -59,19 +59,19 @@ class Operations(EndToEnd):
 
 
 class Restarts(Operations):
-    @unittest.skipUnless(HAPROXY, "haproxy is not installed")
     def test_restarts_behind_a_balancer_are_not_noticed(self):
         database = Cluster(self).create_database()
-        services = [Service(self, database, name=f"serve-{i}").fix_ports().start() for i in (1, 2)]
-        haproxy = Haproxy(self, services)
-        load = self.start_load(haproxy)
+        services = [Service(self, database, name=f"serve-{i}", webhook={"threads": 128}).fix_ports().start() for i in (1, 2)]
+        front = Front(self, services)
+        front.wait_up(*services)
+        load = self.start_load(front)
         for restart in range(size("restarts")):
             service = services[restart % 2]
             self.wait_rows(service, 1)
             time.sleep(CHOICES.uniform(0, 0.3))
             service.terminate()
             service.start()
-            haproxy.wait_up(*services)
+            front.wait_up(*services)
         summary = load.finish()
         self.assertEqual((summary["failed"], summary["refused"]), (0, 0), summary)
         self.assertGreater(summary["answered"], size("restarts") * scaled(50, 10))
