@@ -1,7 +1,7 @@
 """database.py - a private PostgreSQL by scripts/postgres, and databases in it, asked through psql."""
 import json
 
-from harness import CHATSLUICE, ROOT, Folder, add_cleanup, clean_environment, run_ok
+from harness import BUILD, CHATSLUICE, ROOT, Folder, add_cleanup, clean_environment, run_ok
 
 
 class Cluster:
@@ -16,7 +16,8 @@ class Cluster:
             self.start()
 
     def script(self, verb, *arguments):
-        environment = clean_environment(CHATSLUICE_POSTGRES_OPTIONS=self.options)
+        environment = clean_environment(CHATSLUICE_POSTGRES_OPTIONS=self.options,
+                                        CHATSLUICE_POSTGRES_TEMPLATE=str(BUILD / "postgres-template"))
         return run_ok(ROOT / "scripts/postgres", verb, self.folder / "pg", *arguments, environment=environment,
                       timeout=120).strip()
 
@@ -29,11 +30,13 @@ class Cluster:
     def url(self, database):
         return self.script("url").replace("postgresql:///postgres?", f"postgresql:///{database}?")
 
-    def create_database(self, migrated=True):
+    def create_database(self, migrated=True, copy_of=None):
+        """Empty, migrated, or a copy of one that nobody is connected to."""
         self.databases += 1
         database = Database(self, f"test_{self.databases}")
-        Database(self, "postgres").execute(f"CREATE DATABASE {database.name}")
-        if migrated:
+        template = f" TEMPLATE {copy_of.name}" if copy_of else ""
+        Database(self, "postgres").execute(f"CREATE DATABASE {database.name}{template}")
+        if migrated and not copy_of:
             database.migrate()
         return database
 

@@ -1,9 +1,10 @@
 """Every earlier version of the schema, with data in place, comes to the newest one: each row is still there as it was, and
 the service goes on working with what it finds.
 
-A database of version N is made from the first N files of migrations/. After each of them data is put in: what
-tests/data/migrations/NNNN.sql holds, and one row for every table that is still empty, made from its columns, so that a
-table of a migration yet to be written is looked after as well.
+A database grows version by version through the files of migrations/, and a copy is kept of it at each. After each file
+data is put in: what tests/data/migrations/NNNN.sql holds, and one row for every table that is still empty, made from its
+columns, so that a table of a migration yet to be written is looked after as well. `chatsluice migrate` has to bring every
+copy to the newest version; some (WITH_SERVICE) are given to a service, which does it itself and then works with it.
 """
 import hashlib
 import json
@@ -18,6 +19,8 @@ from service import Service
 
 MIGRATIONS = sorted((ROOT / "migrations").glob("[0-9][0-9][0-9][0-9]_*.sql"))
 DATA = ROOT / "tests/data/migrations"
+# Without rules, with the first ones, with the whole rule language, and the one before the newest.
+WITH_SERVICE = {1, 2, 4, len(MIGRATIONS) - 1}
 RULES = Path(__file__).with_name("rules.yaml")
 
 VALUES = {
@@ -40,20 +43,24 @@ COLUMNS = """
 
 
 class OldDatabase:
-    """A database at a version, with data."""
-    def __init__(self, cluster, version):
+    """A database that grows from version to version, with data; at first of version 0."""
+    def __init__(self, cluster):
         self.database = cluster.create_database(migrated=False)
+        self.version = 0
         self.database.execute("CREATE SCHEMA chatsluice; CREATE TABLE chatsluice.schema_version ("
                               "version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
                               "applied_at timestamptz NOT NULL DEFAULT now())")
-        for number, path in enumerate(MIGRATIONS[:version], 1):
-            self.apply(number, path)
-            data = DATA / f"{number:04}.sql"
-            if data.exists():
-                self.database.execute(data.read_text())
-            for table in self.tables():
-                if self.database.value(f"SELECT NOT EXISTS (SELECT FROM chatsluice.{table})"):
-                    self.fill(table)
+
+    def grow(self):
+        self.version += 1
+        self.apply(self.version, MIGRATIONS[self.version - 1])
+        data = DATA / f"{self.version:04}.sql"
+        if data.exists():
+            self.database.execute(data.read_text())
+        empty = " UNION ALL ".join(f"SELECT '{table}' WHERE NOT EXISTS (SELECT FROM chatsluice.{table})"
+                                   for table in tables_of(self.database))
+        for table in self.database.execute(empty).split():
+            self.fill(table)
 
     def apply(self, number, path):
         """As the service does it, in one transaction."""
@@ -61,10 +68,6 @@ class OldDatabase:
         checksum = hashlib.sha256(path.read_bytes()).hexdigest()
         self.database.execute(f"BEGIN; {path.read_text()}; INSERT INTO chatsluice.schema_version (version, name, checksum) "
                               f"VALUES ({number}, '{name}', '{checksum}'); COMMIT")
-
-    def tables(self):
-        return self.database.execute("SELECT relname FROM pg_class WHERE relnamespace = 'chatsluice'::regnamespace AND "
-                                     "relkind IN ('r', 'p') AND NOT relispartition ORDER BY oid").split()
 
     def fill(self, table):
         names, values = [], []
@@ -84,10 +87,22 @@ class OldDatabase:
         one_of = re.search(r"ARRAY\[('(?:[^']|'')*')", column["checks"] or "")
         return one_of[1] if one_of else VALUES.get(column["type"])
 
-    def content(self):
-        """Every row of every table, as PostgreSQL's own JSON."""
-        return {table: [json.loads(line) for line in self.database.execute(
-            f"SELECT to_jsonb(t) FROM chatsluice.{table} t").splitlines()] for table in self.tables()}
+
+def tables_of(database):
+    return database.execute("SELECT relname FROM pg_class WHERE relnamespace = 'chatsluice'::regnamespace AND "
+                            "relkind IN ('r', 'p') AND NOT relispartition ORDER BY oid").split()
+
+
+def content_of(database):
+    """Every row of every table, as PostgreSQL's own JSON: {table: [row]}."""
+    tables = tables_of(database)
+    rows = {table: [] for table in tables}
+    all_rows = " UNION ALL ".join(f"SELECT json_build_array('{table}', to_jsonb(t)) FROM chatsluice.{table} t"
+                                  for table in tables)
+    for line in database.execute(all_rows).splitlines():
+        table, row = json.loads(line)
+        rows[table].append(row)
+    return rows
 
 
 class Migrations(EndToEnd):
@@ -125,24 +140,33 @@ class Migrations(EndToEnd):
              "delivered_text": None}])
         self.assertEqual(database.value("SELECT count(*) FROM chatsluice.dead_letter WHERE error <> 'unreadable'"), 0)
 
+    def serve(self, version, database):
+        """A service migrates by itself, and works with it."""
+        service = Service(self, database, name=f"from-{version}").start()
+        service.wait_event("loading into the database")
+        self.assert_service_works(version, service, database)
+        service.terminate()
+
     def test_every_earlier_version(self):
-        self.assertGreater(len(MIGRATIONS), 1, "there are earlier versions")
+        self.assertGreater(len(MIGRATIONS), max(WITH_SERVICE), "there are earlier versions")
+        old = OldDatabase(self.cluster)
         for version in range(1, len(MIGRATIONS)):
+            old.grow()
+            content = content_of(old.database)
             with self.subTest(version):
-                old = OldDatabase(self.cluster, version)
-                content = old.content()
-                service = Service(self, old.database, name=f"from-{version}")
-                if version % 2 == 1:
-                    service.cli_ok("migrate")
-                    self.assert_kept(content, old.content())
-                service.start()  # or it does it itself
-                service.wait_event("loading into the database")
-                self.assert_service_works(version, service, old.database)
-                newest = old.database.value("SELECT max(version) FROM chatsluice.schema_version")
-                self.assertEqual(newest, len(MIGRATIONS))
-                service.terminate()
-                if version % 2 == 0:
-                    self.assert_kept(self.lasting(content), old.content())
+                database = self.cluster.create_database(copy_of=old.database)
+                database.migrate()
+                self.assert_kept(content, content_of(database))
+                self.assert_newest(database)
+            if version in WITH_SERVICE:
+                with self.subTest(version, serving=True):
+                    database = self.cluster.create_database(copy_of=old.database)
+                    self.serve(version, database)
+                    self.assert_kept(self.lasting(content), content_of(database))
+                    self.assert_newest(database)
+
+    def assert_newest(self, database):
+        self.assertEqual(database.value("SELECT max(version) FROM chatsluice.schema_version"), len(MIGRATIONS))
 
     @staticmethod
     def lasting(content):

@@ -16,6 +16,7 @@
 struct postgres {
     char directory[64]; /* of the private cluster, "" when the server is somebody else's */
     char url[512];
+    char migrated[64]; /* a database that others are copied from, once there is one */
     unsigned databases;
 };
 
@@ -115,16 +116,16 @@ static inline long query_number(struct db *db, const char *sql)
     return atol(query_text(db, sql));
 }
 
-/* Makes an empty database and writes its URL to url. */
-static inline void new_database(struct postgres *pg, char url[600])
+/* Makes a copy of a database, gives its name, and writes its URL to url. */
+static inline void copy_database(struct postgres *pg, const char *from, char name[64], char url[600])
 {
-    char sql[128], name[64];
+    char sql[256];
     struct db *db = connect_to(pg->url);
 
-    snprintf(name, sizeof(name), "chatsluice_test_%d_%u", (int)getpid(), ++pg->databases);
+    snprintf(name, 64, "chatsluice_test_%d_%u", (int)getpid(), ++pg->databases);
     snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS %s WITH (FORCE)", name);
     run_sql(db, sql);
-    snprintf(sql, sizeof(sql), "CREATE DATABASE %s", name);
+    snprintf(sql, sizeof(sql), "CREATE DATABASE %s TEMPLATE %s", name, from);
     run_sql(db, sql);
     db_close(db);
     /* The last dbname of a connection string counts. */
@@ -135,17 +136,32 @@ static inline void new_database(struct postgres *pg, char url[600])
              name);
 }
 
+/* Makes an empty database and writes its URL to url. */
+static inline void new_database(struct postgres *pg, char url[600])
+{
+    char name[64];
+
+    copy_database(pg, "template1", name, url);
+}
+
 /* The same with the schema in it; gives a connection to it. */
 static inline struct db *new_migrated_database(struct postgres *pg, char url[600])
 {
-    struct err err = {0};
-    struct db *db;
+    char name[64];
 
-    new_database(pg, url);
-    db = connect_to(url);
-    if (migrate_run(db, false, NULL, NULL, &err) < 0)
-        fail_msg("%s", err.text);
-    return db;
+    if (!pg->migrated[0]) {
+        struct err err = {0};
+        struct db *db;
+
+        copy_database(pg, "template1", name, url);
+        db = connect_to(url);
+        if (migrate_run(db, false, NULL, NULL, &err) < 0)
+            fail_msg("%s", err.text);
+        db_close(db);
+        memcpy(pg->migrated, name, sizeof(name));
+    }
+    copy_database(pg, pg->migrated, name, url);
+    return connect_to(url);
 }
 
 #endif
