@@ -1,20 +1,23 @@
 # Campaigns: the suite runs their short forms, each file's head tells the long one.
 function(chatsluice_fault_test story)
+  chatsluice_left_out(fault.${story} left_out)
+  if(left_out)
+    return()
+  endif()
   add_test(NAME fault.${story}
     COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/fault/${story}.py ${ARGN}
     WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/fault)
+  # PROCESSORS: of the places that scripts/test gives to ctest, two for each processor and one more.
   set_tests_properties(fault.${story} PROPERTIES LABELS fault TIMEOUT 600 PROCESSORS 2 SKIP_RETURN_CODE 77
     ENVIRONMENT "${e2e_environment}")
 endfunction()
 
 chatsluice_fault_test(corrections --corrections 300 --kills 3)
-set_tests_properties(fault.corrections PROPERTIES PROCESSORS 1) # it waits more than it works
+chatsluice_tests_properties(fault.corrections PROPERTIES PROCESSORS 1) # it waits more than it works
 chatsluice_fault_test(test_proxy) # what the campaigns do their harm with
-if(NOT CHATSLUICE_BUILD STREQUAL "thread") # twice is enough for what takes longest
-  chatsluice_fault_test(kill)
-  chatsluice_fault_test(operations)
-  chatsluice_fault_test(slow_clients)
-endif()
+chatsluice_fault_test(kill)
+chatsluice_fault_test(operations)
+chatsluice_fault_test(slow_clients)
 
 # What attacks the spool in C. The recorder goes into any build's writer by LD_PRELOAD and is never sanitized itself.
 set(tools ${CMAKE_BINARY_DIR}/fault)

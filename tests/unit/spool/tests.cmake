@@ -8,4 +8,4 @@ chatsluice_unit_test(spool crash)
 chatsluice_unit_test(spool failing_calls)
 chatsluice_failing_calls(spool failing_calls)
 # Several thousand lives of a spool: slow under sanitizers.
-set_tests_properties(unit.spool.failing_calls PROPERTIES TIMEOUT 300)
+chatsluice_tests_properties(unit.spool.failing_calls PROPERTIES TIMEOUT 300)

@@ -20,4 +20,4 @@ chatsluice_unit_test(store rejudge)
 chatsluice_unit_test(store rollback)
 chatsluice_unit_test(store rule_watch)
 # Stops and starts a server, waits out the grace of a stop, kills connections by the dozen: slow under sanitizers.
-set_tests_properties(unit.store.loader_faults unit.store.failing_calls PROPERTIES TIMEOUT 300)
+chatsluice_tests_properties(unit.store.loader_faults unit.store.failing_calls PROPERTIES TIMEOUT 300)
