@@ -244,6 +244,34 @@ class Journey(EndToEnd):
         self.webhooks.connection.request("POST", f"/webhook?{request}", encode(before("names in any case")))
         self.assertEqual(self.webhooks.connection.getresponse().read(), answer())
 
+    def test_a_signature_is_good_for_any_body_and_for_a_minute(self):
+        """What it does not cover: whoever has seen one request can send another one, or the same again, with it. Each is
+        judged and kept as what it is, one more message; when the minute is over it is worth nothing."""
+        query = dict(p.split("=") for p in self.webhooks.query(BEFORE, self.webhooks.token, age_s=50).split("&"))
+        seen = {"Sign": query["Sign"], "RequestTime": query["RequestTime"]}
+        first = before("hello", group="replayed")
+        for body, expected in ((first, answer()), (first, answer()), (first | before("buy buy buy", group="replayed"), answer(2))):
+            self.assertEqual(self.post(body, **seen).bytes, expected)
+        old = dict(p.split("=") for p in self.webhooks.query(BEFORE, self.webhooks.token, age_s=65).split("&"))
+        self.assertEqual(self.webhooks.post(first, Sign=old["Sign"], RequestTime=old["RequestTime"]).status, 403)
+        self.service.wait_loaded()
+        kept = self.database.rows("SELECT text, verdict FROM chatsluice.event WHERE group_id = 'replayed' ORDER BY spool_seq")
+        self.assertEqual(kept, [{"text": "hello", "verdict": "allow"}] * 2 + [{"text": "buy buy buy", "verdict": "discard"}])
+
+    def test_whatever_is_sent_is_data_to_postgresql(self):
+        """Words of SQL, of COPY, of psql and of format strings, in every place that a client fills."""
+        hostile = ("'; DROP TABLE chatsluice.event; --", '"; SELECT pg_sleep(9)', "$$; $1 $tag$", "\\.", "\\N", "a\tb\nc\\d",
+                   "\\! id", "%s%n{0}", "E'\\x00'", "{1,2}", "(1,NULL)", "::text", "\u2028", "null")
+        for text in hostile:
+            self.assertEqual(self.post(before(text, group=f"sql {text}", sender=f"from {text}", MsgId=f"id {text}",
+                                              CloudCustomData=f"data {text}")).bytes, answer())
+        self.service.wait_loaded()
+        kept = self.database.rows("SELECT text, group_id, from_account, msg_id, cloud_custom_data FROM chatsluice.event "
+                                  "WHERE group_id LIKE 'sql %' ORDER BY spool_seq")
+        self.assertEqual(kept, [{"text": text, "group_id": f"sql {text}", "from_account": f"from {text}",
+                                 "msg_id": f"id {text}", "cloud_custom_data": f"data {text}"} for text in hostile])
+        self.assertEqual(self.database.value("SELECT count(*) FROM chatsluice.dead_letter"), 0)
+
     def test_an_unreadable_body_is_refused_and_kept(self):
         for body in (b"{", b"[]", b'{"CallbackCommand":"Group.CallbackBeforeSendMsg",}', b"\xff", b""):
             with self.subTest(body=body):
