@@ -82,13 +82,13 @@ class Sim(Process):
 class Load(Process):
     """`chatsim load` in the background: Before and After webhooks at a steady rate, until `finish`. Whoever answers
     may go away and come back meanwhile; the ledger holds the key of every request that was answered with 200."""
-    def __init__(self, owner, service, rate, connections, name="load", seconds=600, environment=None):
+    def __init__(self, owner, service, rate, connections, name="load", seconds=600, after_share=0.4, environment=None):
         super().__init__(owner, name, Folder(owner).path)
         self.ledger = self.folder / "ledger"
         token = self.folder / "token"
         token.write_text(TOKEN)
         self.spawn(CHATSIM, "load", "--url", service.webhook_url, "--rate", rate, "--connections", connections,
-                   "--seconds", seconds, "--after-share", 0.4, "--sign-file", token, "--sdkappid", SDKAPPID,
+                   "--seconds", seconds, "--after-share", after_share, "--sign-file", token, "--sdkappid", SDKAPPID,
                    "--ledger", self.ledger, "--json", environment=environment)
 
     def finish(self):

@@ -103,10 +103,10 @@ def backlog(live, rows, dice):
     return live.sim.request("GET", "/sim/stats").json["rest"]["send_text_msg"]["max_in_a_second"]
 
 
-def seen_in_rooms(sim):
+def seen_in_rooms(sim, rooms=ROOMS):
     """How often each room saw each text."""
     seen = collections.Counter()
-    for room in range(ROOMS):
+    for room in range(rooms):
         for message in sim.room(f"room-{room}"):
             seen[f"room-{room}", "".join(e["MsgContent"]["Text"] for e in message["MsgBody"])] += 1
     return seen

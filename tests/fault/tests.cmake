@@ -18,6 +18,8 @@ chatsluice_fault_test(test_proxy) # what the campaigns do their harm with
 chatsluice_fault_test(kill)
 chatsluice_fault_test(operations)
 chatsluice_fault_test(slow_clients)
+chatsluice_fault_test(all_at_once)
+chatsluice_tests_properties(fault.all_at_once PROPERTIES PROCESSORS 4) # answers have to come in time on little more than one
 
 # What attacks the spool in C. The recorder goes into any build's writer by LD_PRELOAD and is never sanitized itself.
 set(tools ${CMAKE_BINARY_DIR}/fault)
@@ -26,6 +28,13 @@ target_compile_definitions(power_cut_recorder PRIVATE _GNU_SOURCE)
 target_compile_options(power_cut_recorder PRIVATE -Wall -Wextra -Werror -Wconversion -Wshadow -U_FORTIFY_SOURCE)
 target_link_libraries(power_cut_recorder PRIVATE dl)
 set_target_properties(power_cut_recorder PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${tools})
+
+# A slow disk, likewise.
+add_library(sync_stall MODULE fault/sync_stall.c)
+target_compile_definitions(sync_stall PRIVATE _GNU_SOURCE)
+target_compile_options(sync_stall PRIVATE -Wall -Wextra -Werror -Wconversion -Wshadow -U_FORTIFY_SOURCE)
+target_link_libraries(sync_stall PRIVATE dl)
+set_target_properties(sync_stall PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${tools})
 
 function(chatsluice_fault_tool name)
   add_executable(${name} fault/${name}.c fault/known_records.c fault/survive.c)
