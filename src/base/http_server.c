@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/http_head.h"
+#include "base/http_heads.h"
 #include "base/http_sockets.h"
 #include "base/log.h"
 #include "base/wait.h"
@@ -23,7 +24,8 @@ enum {
     CROWD_LOG_MS = 1000,      /* a crowd is logged once in this time */
     QUIET_MS = 1000,          /* a connection this long without a byte gives way to one that waits */
     REFUSED_AT_ONCE = 1024,   /* connections at a look: bounds what refusing costs */
-    HEAD_MS = 2000,           /* for a first head to come whole; and for any other while somebody waits for a thread */
+    HEADS_INTERVALS = 5,      /* of them between two looks for heads that do not end */
+    HEAD_MS = 2000,           /* for a head to come whole once it has begun */
     DRAIN_GRACE_MS = 1000,    /* for clients to use their open connection once more and be told that it closes */
     DRAIN_INTERVAL_MS = 5,    /* between two looks at what is left */
     HEAD_SLACK = 64,          /* civetweb's buffer is larger than any head accepted: looking behind one is safe */
@@ -41,11 +43,11 @@ struct worker {
     bool head_refused; /* by civetweb, on the connection it is serving */
     struct buf path, body, out;
 
-    atomic_int_least64_t answered_us; /* when the last reply left; 0: a request is there, or none was yet */
+    atomic_int_least64_t waits_us; /* since when for a head; 0: a request is there, or there is no connection */
 
     pthread_mutex_t lock;    /* guards the rest; the watch holds it while it ends a connection at its deadline */
+    struct sockaddr_in peer; /* of the connection; without a port before its first request, and between two of them */
     int64_t deadline_us;     /* of what is waited for; 0: nothing is */
-    struct sockaddr_in peer; /* whom it waits for */
     int deadline_ends;       /* SHUT_RD: a body. SHUT_RDWR: that a reply is taken */
     bool expired;
 };
@@ -55,8 +57,9 @@ struct http_server {
     struct sockaddr_in address;
     struct mg_context *context;
     struct http_sockets *sockets;
-    struct buf no_place;   /* the whole reply to a connection that finds none */
-    char start_fault[256]; /* civetweb's words, while starting only */
+    struct http_heads *heads; /* the watch only */
+    struct buf no_place;      /* the whole reply to a connection that finds none */
+    char start_fault[256];    /* civetweb's words, while starting only */
     atomic_bool started;
 
     atomic_uint in_flight, connections, worker_count;
@@ -85,6 +88,27 @@ static bool peer_read(struct sockaddr_in *peer, const struct mg_request_info *in
     return false;
 }
 
+/* A client is known from its first head on, which is when civetweb tells, and no longer than its connection lives. */
+static void peer_learn_locked(struct worker *w, const struct mg_request_info *info)
+{
+    if (w->peer.sin_port == 0)
+        peer_read(&w->peer, info);
+}
+
+static void peer_learn(struct worker *w, const struct mg_request_info *info)
+{
+    pthread_mutex_lock(&w->lock);
+    peer_learn_locked(w, info);
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void peer_forget(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->peer.sin_port = 0;
+    pthread_mutex_unlock(&w->lock);
+}
+
 /* civetweb has no deadline for a body: one dripped byte by byte is read for ever, inside one call (`dependencies.md`),
  * and a reply nobody takes is offered for as long as a connection may idle. So the thread says until when it is willing
  * to wait, and the watch ends the connection's input, or all of it, at that time, which makes civetweb's call return.
@@ -99,7 +123,7 @@ static void deadline_begin(struct worker *w, const struct mg_connection *connect
     w->deadline_us = deadline_us;
     w->deadline_ends = ends;
     w->expired = false;
-    peer_read(&w->peer, info);
+    peer_learn_locked(w, info);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -128,29 +152,32 @@ static void watch_deadlines(struct http_server *server, int64_t now_us)
     }
 }
 
-/* Too many connections ------------------------------------------------------------------------------------------- */
+/* Slow heads ----------------------------------------------------------------------------------------------------- */
 
-/* A head that comes drop by drop is never quiet. The first one of a connection has civetweb's deadline, any other may
- * take as long as a connection may idle: but not while others wait. Returns how many were ended. */
-static unsigned end_slow_heads(struct http_server *server, unsigned most, int64_t now_us)
+/* A head that comes drop by drop holds a thread for nothing. One that has not begun is no such thing: that connection
+ * is idle, and may be until another one needs its thread. */
+static void watch_heads(struct http_server *server, int64_t now_us)
 {
-    unsigned ended = 0;
+    struct http_served *served = http_heads_served(server->heads);
+    bool worth_a_look = false;
+    unsigned count = 0;
 
-    for (unsigned i = 0; i < server->options.threads && ended < most; i++) {
+    for (unsigned i = 0; i < server->options.threads; i++) {
         struct worker *w = &server->workers[i];
-        int_least64_t answered_us = atomic_load(&w->answered_us);
+        int64_t waits_us = atomic_load(&w->waits_us);
 
-        if (answered_us == 0 || now_us - answered_us < HEAD_MS * 1000)
-            continue;
+        worth_a_look =
+            worth_a_look || (waits_us != 0 && now_us - waits_us >= HEADS_INTERVALS * WATCH_INTERVAL_MS * 1000);
         pthread_mutex_lock(&w->lock);
-        if (atomic_compare_exchange_strong(&w->answered_us, &answered_us, 0)) {
-            http_sockets_end(server->sockets, &w->peer, SHUT_RD);
-            ended++;
-        }
+        if (w->peer.sin_port != 0)
+            served[count++] = (struct http_served){w->peer, waits_us};
         pthread_mutex_unlock(&w->lock);
     }
-    return ended;
+    if (worth_a_look)
+        http_heads_end_slow(server->heads, server->sockets, count, HEAD_MS);
 }
+
+/* Too many connections ------------------------------------------------------------------------------------------- */
 
 static void refuse_connections(struct http_server *server)
 {
@@ -188,8 +215,6 @@ static void watch_crowd(struct http_server *server, int64_t now_us)
     waiting = open > threads ? open - threads : 0;
     if (waiting > 0)
         ended = http_sockets_end_quiet(server->sockets, QUIET_MS, waiting);
-    if (waiting > ended)
-        ended += end_slow_heads(server, waiting - ended, now_us);
     atomic_store(&server->waiting, (int)(waiting - ended));
     if (short_of_descriptors || waiting >= HTTP_WAITING_ROOM)
         refuse_connections(server);
@@ -213,6 +238,8 @@ static void *watch_run(void *arg)
         watch_deadlines(server, now_us);
         if (interval % CROWD_INTERVALS == 0 && !atomic_load(&server->draining))
             watch_crowd(server, now_us);
+        if (interval % HEADS_INTERVALS == 0 && !atomic_load(&server->draining))
+            watch_heads(server, now_us);
         cond_wait_until(&server->watch_wake, &server->watch_lock, now_us + WATCH_INTERVAL_MS * 1000);
     }
     pthread_mutex_unlock(&server->watch_lock);
@@ -402,7 +429,8 @@ static int on_request(struct mg_connection *connection)
     struct span path;
 
     atomic_fetch_add(&server->in_flight, 1);
-    atomic_store(&w->answered_us, 0);
+    peer_learn(w, info);
+    atomic_store(&w->waits_us, 0);
     w->body_read = false;
     head_judge(w, info);
     if (w->framing.fault) {
@@ -438,7 +466,7 @@ static int on_request(struct mg_connection *connection)
         else
             reply_send(w, connection, &reply, !span_is(request.method, "HEAD"));
     }
-    atomic_store(&w->answered_us, clock_mono_us());
+    atomic_store(&w->waits_us, clock_mono_us());
     atomic_fetch_sub(&server->in_flight, 1);
     return 200; /* anything above 0: answered */
 }
@@ -470,6 +498,7 @@ static int on_connection_open(const struct mg_connection *connection, void **dat
 
     (void)data;
     w->head_refused = false;
+    atomic_store(&w->waits_us, clock_mono_us());
     atomic_fetch_add(&w->server->connections, 1);
     if (w->server->options.connection)
         w->server->options.connection(+1, w->server->options.arg);
@@ -483,7 +512,7 @@ static void on_connection_close(const struct mg_connection *connection)
     struct worker *w = mg_get_thread_pointer(connection);
     const struct mg_request_info *info = mg_get_request_info(connection);
 
-    atomic_store(&w->answered_us, 0);
+    atomic_store(&w->waits_us, 0);
     if (info && info->request_method && !info->local_uri && !w->head_refused)
         refuse_early(w, (struct mg_connection *)(uintptr_t)connection, 400, "the request target is not a path");
 }
@@ -492,6 +521,7 @@ static void on_connection_closed(const struct mg_connection *connection)
 {
     struct worker *w = mg_get_thread_pointer(connection);
 
+    peer_forget(w);
     atomic_fetch_sub(&w->server->connections, 1);
     if (w->server->options.connection)
         w->server->options.connection(-1, w->server->options.arg);
@@ -568,10 +598,9 @@ static int context_start(struct http_server *server, struct err *err)
     };
     const struct http_server_options *o = &server->options;
     char threads[16], keep_alive[24], request_timeout[24], max_head[16], waiting_room[16];
-    /* civetweb's time for the first head of a connection and for each wait for a body, whose deadline is the watch's.
-     */
-    int64_t first_head_ms = o->keep_alive_ms < HEAD_MS ? o->keep_alive_ms : HEAD_MS;
-    int64_t request_ms = first_head_ms > o->body_timeout_ms ? first_head_ms : o->body_timeout_ms;
+    /* civetweb's time for the first head of a connection, silence before it included, and for each wait for a body. A
+     * head that has begun and a body have deadlines of the watch's. */
+    int64_t request_ms = o->keep_alive_ms > o->body_timeout_ms ? o->keep_alive_ms : o->body_timeout_ms;
     /* clang-format off */
     const char *settings[] = {
         "listening_ports", o->listen,
@@ -656,6 +685,11 @@ static struct http_server *server_new(const struct http_server_options *options)
     if (!server)
         return NULL;
     server->options = *options;
+    server->heads = http_heads_new(options->threads);
+    if (!server->heads) {
+        free(server);
+        return NULL;
+    }
     no_place_write(&server->no_place);
     pthread_mutex_init(&server->watch_lock, NULL);
     cond_init_monotonic(&server->watch_wake);
@@ -677,6 +711,7 @@ static void server_free(struct http_server *server)
         pthread_mutex_destroy(&w->lock);
     }
     http_sockets_close(server->sockets);
+    http_heads_free(server->heads);
     buf_release(&server->no_place);
     pthread_cond_destroy(&server->watch_wake);
     pthread_mutex_destroy(&server->watch_lock);

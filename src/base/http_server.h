@@ -10,9 +10,10 @@
  *          is the number of connections to plan with.
  *
  * More of them wait, at most HTTP_WAITING_ROOM: within a fraction of a second replies begin to close their connections
- * in favour of those that wait, and connections on which nothing has come for a second, or no whole head for two, are
- * ended. A connection beyond that, or made while the process is short of descriptors, is answered with 503 and closed
- * within a tenth of a second. A client that does not take its reply has body_timeout_ms for that, too. */
+ * in favour of those that wait, and connections on which nothing has come for a second, whether something ever came or
+ * not, are ended. A connection beyond that, or made while the process is short of descriptors, is answered with 503 and
+ * closed within a tenth of a second. A head that has begun has two seconds to come whole, whoever waits. A client that
+ * does not take its reply has body_timeout_ms for that, too. */
 #ifndef CHATSLUICE_BASE_HTTP_SERVER_H
 #define CHATSLUICE_BASE_HTTP_SERVER_H
 
@@ -60,7 +61,7 @@ struct http_server_options {
     unsigned threads;
     size_t max_body_bytes;
     int64_t body_timeout_ms; /* from the head to the last byte of the body; and for the client to take its reply */
-    int64_t keep_alive_ms;   /* for the next head to be there whole; for the first one two seconds at most */
+    int64_t keep_alive_ms;   /* for the next head to be there whole, the first one like any other */
     void (*handler)(const struct http_request *request, struct http_reply *reply, void *arg);
     /* Called on each worker thread as it starts and ends. NULL: there is nothing to keep. A thread whose thread_new
      * gave NULL answers everything with 503. */

@@ -5,15 +5,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h> /* of the kernel: the C library's lacks tcpi_bytes_received */
 #include <poll.h>
 #include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -293,6 +293,54 @@ void http_sockets_reset(struct http_sockets *s, const struct sockaddr_in *peer)
     end_from(s, peer, RESET);
 }
 
+/* False for a socket that listens or has no peer any more. */
+static bool connection_read(int fd, struct http_connection *c)
+{
+    struct tcp_info info = {0};
+    struct stat file;
+    socklen_t peer_len = sizeof(c->peer), info_len = sizeof(info);
+    int unread = 0;
+
+    if (socket_listens(fd) || ioctl(fd, FIONREAD, &unread) != 0 || fstat(fd, &file) != 0 ||
+        getpeername(fd, (struct sockaddr *)&c->peer, &peer_len) != 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) != 0)
+        return false;
+    c->id = file.st_ino;
+    c->received = info.tcpi_bytes_received;
+    c->unread = (uint64_t)unread;
+    c->quiet_ms = info.tcpi_last_data_recv;
+    return true;
+}
+
+struct end_search {
+    bool (*ends)(const struct http_connection *c, void *arg);
+    void *arg;
+    unsigned count;
+};
+
+static void end_if_it_ends(int number, int duplicate, void *arg)
+{
+    struct end_search *search = arg;
+    struct http_connection c;
+
+    (void)number;
+    if (!connection_read(duplicate, &c) || !search->ends(&c, search->arg))
+        return;
+    shutdown(duplicate, SHUT_RD);
+    search->count++;
+}
+
+unsigned http_sockets_end_where(struct http_sockets *s, bool (*ends)(const struct http_connection *c, void *arg),
+                                void *arg)
+{
+    struct end_search search = {.ends = ends, .arg = arg};
+
+    pthread_mutex_lock(&s->lock);
+    each_socket_locked(s, end_if_it_ends, &search);
+    pthread_mutex_unlock(&s->lock);
+    return search.count;
+}
+
 /* Which connections have been quiet longest. */
 struct quiet_search {
     unsigned least_ms;
@@ -301,41 +349,26 @@ struct quiet_search {
     struct sockaddr_in peers[MOST_ENDED];
 };
 
-/* Milliseconds since the last byte came, or since it was opened; 0 when something is there to be read: whoever has sent
- * a request and waits for a thread is not to blame. */
-static unsigned quiet_ms_of(int fd)
-{
-    struct tcp_info info = {0};
-    socklen_t len = sizeof(info);
-    int unread = 0;
-
-    if (ioctl(fd, FIONREAD, &unread) != 0 || unread > 0)
-        return 0;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_last_data_recv : 0;
-}
-
-/* Keeps the longest quiet ones, in order. */
+/* Keeps the longest quiet ones, in order. Where something is there to be read the client has sent a request and waits
+ * for a thread: it is not to blame. */
 static void note_quiet(int number, int duplicate, void *arg)
 {
     struct quiet_search *search = arg;
-    struct sockaddr_in remote = {0};
-    socklen_t len = sizeof(remote);
-    unsigned quiet_ms;
+    struct http_connection c;
     size_t at;
 
     (void)number;
-    if (socket_listens(duplicate) || (quiet_ms = quiet_ms_of(duplicate)) < search->least_ms ||
-        getpeername(duplicate, (struct sockaddr *)&remote, &len) != 0)
+    if (!connection_read(duplicate, &c) || c.unread > 0 || c.quiet_ms < search->least_ms)
         return;
-    for (at = search->count; at > 0 && search->quiet_ms[at - 1] < quiet_ms; at--) {
+    for (at = search->count; at > 0 && search->quiet_ms[at - 1] < c.quiet_ms; at--) {
         if (at < search->most) {
             search->quiet_ms[at] = search->quiet_ms[at - 1];
             search->peers[at] = search->peers[at - 1];
         }
     }
     if (at < search->most) {
-        search->quiet_ms[at] = quiet_ms;
-        search->peers[at] = remote;
+        search->quiet_ms[at] = c.quiet_ms;
+        search->peers[at] = c.peer;
         search->count += search->count < search->most;
     }
 }

@@ -1,8 +1,8 @@
 /* http_sockets.h - private to http_server.c: the server's own TCP sockets, found by their address. civetweb keeps its
- * descriptors to itself, and six things cannot be done without one: to stop accepting while connections live on, to
- * end a body that is not coming, to end idle connections without cutting an answer, to reset one on purpose, to refuse
- * a connection that no thread will ever take, and to keep civetweb from spinning when the process has no descriptor
- * left to accept with.
+ * descriptors to itself, and seven things cannot be done without one: to stop accepting while connections live on, to
+ * end a body that is not coming, to tell an idle client from one in the middle of a head, to end idle connections
+ * without cutting an answer, to reset one on purpose, to refuse a connection that no thread will ever take, and to keep
+ * civetweb from spinning when the process has no descriptor left to accept with.
  *
  * All of them look through /proc/self/fd, so they are for the rare moments, not for every request. They work without
  * a free descriptor: what they need was opened at the start. Threads: any; one at a time is let in. */
@@ -14,6 +14,7 @@
 
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct http_sockets;
 
@@ -38,6 +39,18 @@ void http_sockets_reset(struct http_sockets *s, const struct sockaddr_in *peer);
 /* Ends the input of connections on which nothing has come for least_ms and nothing is left to be read, the longest
  * quiet first, at most `most` of them. Returns how many. A request that is being answered is not harmed. */
 unsigned http_sockets_end_quiet(struct http_sockets *s, unsigned least_ms, unsigned most);
+
+/* A connection accepted, as the kernel knows it. */
+struct http_connection {
+    struct sockaddr_in peer;
+    uint64_t id;               /* no other open connection has it, nor one that closed lately */
+    uint64_t received, unread; /* bytes that came from the peer, and those of them that nobody has read yet */
+    unsigned quiet_ms;         /* since the last of them came, or since it was opened */
+};
+
+/* Ends the input of each connection of which `ends` says true; returns how many those were. */
+unsigned http_sockets_end_where(struct http_sockets *s, bool (*ends)(const struct http_connection *c, void *arg),
+                                void *arg);
 
 /* Counts the connections accepted, those still waiting for a thread included; with end_input, ends the input of each.
  */

@@ -61,7 +61,8 @@ struct gate {
     const char *at, *start, *end;
     enum gate_use use;
     unsigned depth;
-    size_t tokens, members;
+    size_t tokens;
+    struct gate_counts counts;
     struct gate_fault *fault;
     bool in_object[GATE_MAX_DEPTH]; /* what each open bracket is; only the first depth of them are set */
 };
@@ -124,6 +125,7 @@ static bool take_unicode_escape(struct gate *g, bool in_key)
         return refuse(g, g->at, in_key ? "\\u0000 in a key" : "\\u0000");
     if (is_high_surrogate(code) && paired_with(g->at, g->end) >= 0) {
         g->at += 12;
+        g->counts.pairs++;
         return true;
     }
     if ((is_high_surrogate(code) || is_low_surrogate(code)) && strict)
@@ -323,7 +325,7 @@ static enum step step_key(struct gate *g)
         return fault(g, "a key in double quotes must stand here");
     if (++g->tokens > GATE_MAX_TOKENS)
         return fault(g, "more than 200000 keys and values");
-    g->members++;
+    g->counts.members++;
     if (!take_string(g, true))
         return STEP_FAULT;
     skip_space(g);
@@ -353,7 +355,7 @@ static enum step step_after_value(struct gate *g)
     return fault(g, object ? "',' or '}' must stand here" : "',' or ']' must stand here");
 }
 
-bool gate_count(struct span json, enum gate_use use, size_t *members, struct gate_fault *fault_out)
+bool gate_count(struct span json, enum gate_use use, struct gate_counts *counts, struct gate_fault *fault_out)
 {
     struct gate g; /* not set as a whole: in_object is filled as brackets open */
     enum step step = STEP_VALUE;
@@ -362,7 +364,8 @@ bool gate_count(struct span json, enum gate_use use, size_t *members, struct gat
     g.end = json.data ? json.data + json.len : NULL;
     g.use = use;
     g.depth = 0;
-    g.tokens = g.members = 0;
+    g.tokens = 0;
+    g.counts = (struct gate_counts){0};
     g.fault = fault_out;
     if (json.len > GATE_MAX_BYTES)
         step = fault(&g, "longer than 16 MiB");
@@ -378,7 +381,7 @@ bool gate_count(struct span json, enum gate_use use, size_t *members, struct gat
             step = step_after_value(&g);
             break;
         case STEP_DONE:
-            *members = g.members;
+            *counts = g.counts;
             return true;
         case STEP_FAULT:
             return false;
@@ -388,9 +391,9 @@ bool gate_count(struct span json, enum gate_use use, size_t *members, struct gat
 
 bool gate_check(struct span json, enum gate_use use, struct gate_fault *fault_out)
 {
-    size_t members;
+    struct gate_counts counts;
 
-    return gate_count(json, use, &members, fault_out);
+    return gate_count(json, use, &counts, fault_out);
 }
 
 /* Locating: on checked text, so only brackets, quotes and backslashes matter --------------------------------------- */
@@ -575,4 +578,22 @@ bool gate_string(struct span literal, struct buf *out)
         buf_add(out, text, decode_one(&at, end, text));
     }
     return true;
+}
+
+void gate_unescape_pairs(struct span json, struct buf *out)
+{
+    const char *at = json.data, *plain = at, *end = at + json.len;
+
+    while (at < end && (at = memchr(at, '\\', (size_t)(end - at)))) {
+        char text[4];
+
+        if (end - at < 2 || at[1] != 'u' || !is_high_surrogate(hex4(at + 2, end)) || paired_with(at, end) < 0) {
+            at += 2;
+            continue;
+        }
+        buf_add(out, plain, (size_t)(at - plain));
+        buf_add(out, text, decode_one(&at, end, text));
+        plain = at;
+    }
+    buf_add(out, plain, (size_t)(end - plain));
 }

@@ -27,8 +27,17 @@ struct gate_fault {
 /* True when json is one complete text fit for that use; else *fault says where and what. */
 bool gate_check(struct span json, enum gate_use use, struct gate_fault *fault);
 
-/* The same, and *members becomes the number of members of all objects together, repeated keys counted each time. */
-bool gate_count(struct span json, enum gate_use use, size_t *members, struct gate_fault *fault);
+struct gate_counts {
+    size_t members; /* of all objects together, repeated keys counted each time */
+    size_t pairs;   /* escapes of two surrogates that stand for one character */
+};
+
+/* The same, and fills *counts. */
+bool gate_count(struct span json, enum gate_use use, struct gate_counts *counts, struct gate_fault *fault);
+
+/* Adds a text that passed gate_check() to out, with the character itself where two surrogates are escaped: it says the
+ * same, for a reader that cannot read all of them. */
+void gate_unescape_pairs(struct span json, struct buf *out);
 
 /* Locating values in a text that passed gate_check(), by their bytes; used to rewrite without touching the rest.
  * A value's span includes quotes or brackets. On any other text the answers mean nothing, but nothing is read outside

@@ -9,10 +9,13 @@
 #include <locale.h>
 #include <stdlib.h>
 
+enum { UNESCAPED_KEEPS = 64 * 1024 };
+
 struct json_reader {
     struct json_tokener *tokener;
     struct json_object *root;
-    size_t members; /* of all objects of the text, as the gate counted them */
+    struct gate_counts counts; /* of the text, by the gate */
+    struct buf unescaped;
 };
 
 static struct json_value value_of(struct json_object *node)
@@ -48,6 +51,7 @@ void json_reader_free(struct json_reader *r)
         return;
     json_object_put(r->root);
     json_tokener_free(r->tokener);
+    buf_release(&r->unescaped);
     free(r);
 }
 
@@ -72,6 +76,23 @@ static enum json_tokener_error parse(struct json_reader *r, struct span text)
     return error;
 }
 
+/* json-c 0.16 reads an escaped pair of surrogates as U+FFFD when the lower sixteen bits of its character look like a
+ * surrogate once more: U+1D800 to U+1DFFF, and the same in each higher plane, Chinese characters among them. A term
+ * written that way would not be found, and a rewritten message would lose it. So it gets pairs as UTF-8. */
+static int without_pairs(struct json_reader *r, struct span *text, struct err *err)
+{
+    if (r->unescaped.cap > UNESCAPED_KEEPS)
+        buf_release(&r->unescaped);
+    buf_reset(&r->unescaped);
+    if (r->counts.pairs == 0)
+        return 0;
+    gate_unescape_pairs(*text, &r->unescaped);
+    if (buf_failed(&r->unescaped))
+        return err_set(err, ERR_INVALID, "no memory");
+    *text = buf_span(&r->unescaped);
+    return 0;
+}
+
 int json_read(struct json_reader *r, struct span text, struct json_value *root, struct err *err)
 {
     struct gate_fault fault;
@@ -79,8 +100,10 @@ int json_read(struct json_reader *r, struct span text, struct json_value *root, 
 
     json_object_put(r->root);
     r->root = NULL;
-    if (!gate_count(text, GATE_WIRE, &r->members, &fault))
+    if (!gate_count(text, GATE_WIRE, &r->counts, &fault))
         return err_set(err, ERR_INVALID, "byte %zu: %s", fault.offset, fault.what);
+    if (without_pairs(r, &text, err) < 0)
+        return ERR_INVALID;
     error = parse(r, text);
     if (error != json_tokener_success) {
         json_object_put(r->root);
@@ -112,7 +135,7 @@ static size_t count_members(struct json_object *node)
 
 bool json_read_repeated_keys(const struct json_reader *r)
 {
-    return count_members(r->root) != r->members;
+    return count_members(r->root) != r->counts.members;
 }
 
 struct json_value json_member(struct json_value object, const char *key)

@@ -9,10 +9,10 @@
 static void check_gate(struct span body, bool *wire)
 {
     struct gate_fault fault = {.offset = SIZE_MAX}, jsonb_fault = {.offset = SIZE_MAX};
-    size_t members;
+    struct gate_counts counts;
     bool jsonb = gate_check(body, GATE_JSONB, &jsonb_fault);
 
-    *wire = gate_count(body, GATE_WIRE, &members, &fault);
+    *wire = gate_count(body, GATE_WIRE, &counts, &fault);
     MUST(*wire == gate_check(body, GATE_WIRE, &fault));
     MUST(!jsonb || *wire);
     MUST(*wire || (fault.offset <= body.len && fault.what));

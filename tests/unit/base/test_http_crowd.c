@@ -5,6 +5,7 @@
 #include "base/http_server.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -105,20 +106,17 @@ static void expect_answer_in_the_end(unsigned port)
     client_reply_release(&reply);
 }
 
-/* Two connections that say nothing, and never end their head, hold both threads: they give way. */
-static void ends_quiet_connections_when_others_wait(void **state)
+static void hold_both_threads(const char *saying)
 {
-    static const char *const quiet[] = {"", "POST /half HTTP/1.1\r\nHost: t\r\n"};
     struct http_server_options options = options_for_test();
     struct http_server *server;
     struct client held[2];
 
-    (void)state;
     options.threads = 2;
     server = start_with(&options);
     for (size_t i = 0; i < 2; i++) {
         held[i] = client_open(http_server_port(server));
-        assert_true(client_send_text(&held[i], quiet[i]));
+        assert_true(client_send_text(&held[i], saying));
     }
     for (unsigned rounds = 0; http_server_connections(server) < 2 && rounds < 10000; rounds++)
         clock_sleep_ms(1);
@@ -127,6 +125,60 @@ static void ends_quiet_connections_when_others_wait(void **state)
     http_server_stop(server, 5000);
     for (size_t i = 0; i < 2; i++)
         client_close(&held[i]);
+}
+
+/* Two connections that never said anything, or no whole head, hold both threads: they give way. */
+static void ends_quiet_connections_when_others_wait(void **state)
+{
+    (void)state;
+    hold_both_threads("");
+    hold_both_threads("POST /half HTTP/1.1\r\nHost: t\r\n");
+}
+
+/* Sends one byte more. False once the server has ended the connection. */
+static bool drip(struct client *c)
+{
+    char end[16] = "";
+    ssize_t n;
+
+    if (c->fd < 0)
+        return false;
+    client_send_text(c, "x");
+    n = recv(c->fd, end, sizeof(end) - 1, MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
+        return true;
+    if (n > 0)
+        assert_memory_equal(end, "HTTP/1.1 400 ", 13); /* the reply is lost where a byte met a closed socket */
+    client_close(c);
+    return false;
+}
+
+/* Nobody waits. A client may connect, and say nothing for as long as an idle one may; a head that drips, the first of a
+ * connection or another, has two seconds and no more. */
+static void keeps_the_idle_and_ends_the_slow(void **state)
+{
+    static const char head[] = "POST /drip HTTP/1.1\r\nX-Drip: ";
+    struct http_server_options options = options_for_test();
+    struct http_server *server = start_with(&options);
+    struct client silent = client_open(http_server_port(server)), idle = client_open(http_server_port(server)),
+                  first = client_open(http_server_port(server)), next = client_open(http_server_port(server));
+    unsigned drips = 0;
+
+    (void)state;
+    expect_answer_on(&idle);
+    expect_answer_on(&next);
+    assert_true(client_send_text(&first, head));
+    assert_true(client_send_text(&next, head));
+    while (drip(&first) | drip(&next)) {
+        assert_true(drips++ < 400);
+        clock_sleep_ms(50);
+    }
+    assert_true(drips > 4);
+    expect_answer_on(&silent);
+    expect_answer_on(&idle);
+    client_close(&silent);
+    client_close(&idle);
+    http_server_stop(server, 5000);
 }
 
 /* With every thread and every place in the waiting room taken, whoever comes is told so and not left to wait. */
@@ -219,9 +271,9 @@ static pid_t serve_in_child(unsigned *port, int *until)
         struct http_server *server;
         char byte;
 
-        for (int fd = 3; fd < tell[0]; fd++)
-            close(fd); /* of earlier tests: a descriptor must not be free below those in use */
-        close(end[1]);
+        for (int fd = 3; fd < 1024; fd++) /* whatever is inherited: none must be free below those in use */
+            if (fd != tell[1] && fd != end[0])
+                close(fd);
         server = start_with(&options);
         *port = http_server_port(server);
         if (write(tell[1], port, sizeof(*port)) != (ssize_t)sizeof(*port) || read(end[0], &byte, 1) != 0)
@@ -260,7 +312,7 @@ static void survives_a_shortage_of_descriptors(void **state)
     const struct rlimit enough = {.rlim_cur = 4096, .rlim_max = 4096};
     struct client kept, more[30];
     struct client_reply reply = {0};
-    unsigned port = 0;
+    unsigned port = 0, told = 0;
     int until, status;
     pid_t child = serve_in_child(&port, &until);
 
@@ -269,14 +321,19 @@ static void survives_a_shortage_of_descriptors(void **state)
     expect_answer_on(&kept);
     const struct rlimit none = {.rlim_cur = descriptors_of(child), .rlim_max = 4096};
     assert_int_equal(prlimit(child, RLIMIT_NOFILE, &none, NULL), 0);
-    for (size_t i = 0; i < 30; i++)
-        more[i] = client_open(port);
     for (size_t i = 0; i < 30; i++) {
-        if (client_read(&more[i], &reply)) /* the last free descriptors may have gone to the first of them */
-            assert_int_equal(reply.status, 503);
+        more[i] = client_open(port);
+        client_send_text(&more[i], GOOD);
+    }
+    for (size_t i = 0; i < 30; i++) {
+        if (client_read(&more[i], &reply)) { /* the last free descriptors may have gone to the first of them */
+            assert_true(reply.status == 503 || reply.status == 200);
+            told += reply.status == 503;
+        }
         client_close(&more[i]);
         more[i] = client_open(port);
     }
+    assert_true(told > 0);
     int64_t cpu_before_ms = cpu_ms(child);
     clock_sleep_ms(1000);
     assert_true(cpu_ms(child) - cpu_before_ms < 500); /* a spinning loop takes all of the second */
@@ -296,9 +353,8 @@ static void survives_a_shortage_of_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ends_quiet_connections_when_others_wait),
-        cmocka_unit_test(refuses_connections_that_find_no_place),
-        cmocka_unit_test(ends_who_takes_no_reply),
+        cmocka_unit_test(ends_quiet_connections_when_others_wait), cmocka_unit_test(keeps_the_idle_and_ends_the_slow),
+        cmocka_unit_test(refuses_connections_that_find_no_place),  cmocka_unit_test(ends_who_takes_no_reply),
         cmocka_unit_test(survives_a_shortage_of_descriptors),
     };
 

@@ -50,11 +50,11 @@ static inline void random_bytes(struct buf *b)
 
 static const char *const string_parts[] = {
     "a", "text", " ", "/", "\xE4\xBD\xA0", "\xF0\x9F\x98\x80", "\x7F", "\\n", "\\\"", "\\\\", "\\/", "\\b", "\\u4f60",
-    "\\u00e9", "\\ud83d\\ude00", "\\uDBFF\\uDFFF", "\\uFFFF", "\\u0001",
+    "\\u00e9", "\\ud83d\\ude00", "\\uDBFF\\uDFFF", "\\ud837\\ude00", "\\uFFFF", "\\u0001",
     /* bad ones */
     "\\u0000", "\\ud83d", "\\ude00", "\\ud83d\\u0041", "\\ude00\\ud83d", "\\x", "\\u12", "\\u12g4", "\n", "\t", "\x01",
     "\x1F", "\\", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE4\xBD", "\x80"};
-enum { GOOD_STRING_PARTS = 18 };
+enum { GOOD_STRING_PARTS = 19 };
 
 static const char *const scalars[] = {
     "0", "-0", "7", "-12", "1.5", "-0.25", "1e5", "1E+5", "2e-05", "1e400", "1e-400", "18446744073709551616", "true",

@@ -262,6 +262,19 @@ static void test_odd_strings(void **state)
     assert_pieces_stand_right(&m);
 }
 
+/* json-c reads such a pair as U+FFFD: the lower half of U+1D800 and of U+2D800 looks like a surrogate. */
+static void test_escaped_pairs(void **state)
+{
+    struct message m = parse(BODY("\"GroupId\":\"\\ud836\\udc00\",\"MsgBody\":[" ELEMENT(
+        "TIMTextElem", "{\"Text\":\"a\\ud876\\udc00\\uD877\\uDFFFb\\ud83d\\ude00\"}") "]"));
+
+    (void)state;
+    assert_text(m.group_id, "\xF0\x9D\xA0\x80");
+    assert_span(m.text, "a\xF0\xAD\xA0\x80\xF0\xAD\xBF\xBF"
+                        "b\xF0\x9F\x98\x80");
+    assert_pieces_stand_right(&m);
+}
+
 /* A long run of copies must not move the first one. */
 static void test_copies_stay_where_they_are(void **state)
 {
@@ -524,14 +537,23 @@ static void test_refuses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_before_sample),  cmocka_unit_test(test_after),
-        cmocka_unit_test(test_exception),      cmocka_unit_test(test_recall),
-        cmocka_unit_test(test_other),          cmocka_unit_test(test_commands),
-        cmocka_unit_test(test_presence),       cmocka_unit_test(test_numbers_and_ids),
-        cmocka_unit_test(test_odd_strings),    cmocka_unit_test(test_copies_stay_where_they_are),
-        cmocka_unit_test(test_element_types),  cmocka_unit_test(test_text_runs),
-        cmocka_unit_test(test_relay_nests),    cmocka_unit_test(test_relay_nests_deeply),
-        cmocka_unit_test(test_duplicate_keys), cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_before_sample),
+        cmocka_unit_test(test_after),
+        cmocka_unit_test(test_exception),
+        cmocka_unit_test(test_recall),
+        cmocka_unit_test(test_other),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_presence),
+        cmocka_unit_test(test_numbers_and_ids),
+        cmocka_unit_test(test_odd_strings),
+        cmocka_unit_test(test_copies_stay_where_they_are),
+        cmocka_unit_test(test_escaped_pairs),
+        cmocka_unit_test(test_element_types),
+        cmocka_unit_test(test_text_runs),
+        cmocka_unit_test(test_relay_nests),
+        cmocka_unit_test(test_relay_nests_deeply),
+        cmocka_unit_test(test_duplicate_keys),
+        cmocka_unit_test(test_refuses),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -345,13 +345,43 @@ static void test_counts_members(void **state)
                  {"{\"a\":1,\"a\":2}", 2},
                  {"[{\"a\":{\"b\":[{\"c\":0}]}},{\"d\":1}]", 4}};
     struct gate_fault fault;
-    size_t members;
+    struct gate_counts counts;
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
-        assert_true(gate_count(span_of(cases[i].text), GATE_WIRE, &members, &fault));
-        assert_int_equal(members, cases[i].members);
+        assert_true(gate_count(span_of(cases[i].text), GATE_WIRE, &counts, &fault));
+        assert_int_equal(counts.members, cases[i].members);
     }
+}
+
+static void test_unescapes_pairs(void **state)
+{
+    static const struct {
+        const char *text, *unescaped;
+        size_t pairs;
+    } cases[] = {{"{\"a\":\"b\\n\\u4f60\\\\\"}", "{\"a\":\"b\\n\\u4f60\\\\\"}", 0},
+                 {"\"\\ud83d\\ude00\"", "\"\xF0\x9F\x98\x80\"", 1},
+                 {"[\"\\uD836\\uDC00x\\udbff\\udfff\"]", "[\"\xF0\x9D\xA0\x80x\xF4\x8F\xBF\xBF\"]", 2},
+                 {"{\"\\ud83d\\ude00\":\"\\ud800\\udc00\"}", "{\"\xF0\x9F\x98\x80\":\"\xF0\x90\x80\x80\"}", 2},
+                 /* a backslash, then letters */
+                 {"\"\\\\ud83d\\ude00\"", "\"\\\\ud83d\\ude00\"", 0},
+                 /* alone, the wrong way round, and one of them too many */
+                 {"\"\\ud83d\"", "\"\\ud83d\"", 0},
+                 {"\"\\ude00\\ud83d\"", "\"\\ude00\\ud83d\"", 0},
+                 {"\"\\ud83d\\ud83d\\ude00\\ude00\"", "\"\\ud83d\xF0\x9F\x98\x80\\ude00\"", 1}};
+    struct gate_fault fault;
+    struct gate_counts counts;
+    struct buf out = BUF_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        buf_reset(&out);
+        assert_true(gate_count(span_of(cases[i].text), GATE_WIRE, &counts, &fault));
+        assert_int_equal(counts.pairs, cases[i].pairs);
+        gate_unescape_pairs(span_of(cases[i].text), &out);
+        assert_string_equal(buf_text(&out), cases[i].unescaped);
+    }
+    buf_release(&out);
 }
 
 static void test_member(void **state)
@@ -467,15 +497,11 @@ static void test_json_c_reads_what_the_gate_accepts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts),
-        cmocka_unit_test(test_accepts_on_the_wire_only),
-        cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_refuses_every_prefix),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_counts_members),
-        cmocka_unit_test(test_member),
-        cmocka_unit_test(test_elements),
-        cmocka_unit_test(test_json_c_reads_what_the_gate_accepts),
+        cmocka_unit_test(test_accepts),         cmocka_unit_test(test_accepts_on_the_wire_only),
+        cmocka_unit_test(test_refuses),         cmocka_unit_test(test_refuses_every_prefix),
+        cmocka_unit_test(test_limits),          cmocka_unit_test(test_counts_members),
+        cmocka_unit_test(test_unescapes_pairs), cmocka_unit_test(test_member),
+        cmocka_unit_test(test_elements),        cmocka_unit_test(test_json_c_reads_what_the_gate_accepts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
