@@ -33,6 +33,8 @@ BEGIN
             ('event',            'SELECT, INSERT'),                 -- SELECT: to know a duplicate
             ('dead_letter',      'SELECT, INSERT'),
             ('spool_position',   'SELECT, INSERT, UPDATE'),
+            ('chain_block',      'SELECT, INSERT'),
+            ('checkpoint',       'SELECT, INSERT'),
             ('rule_revision',    'SELECT'),
             ('rule_ack',         'SELECT, INSERT, UPDATE'),
             ('instance',         'SELECT, INSERT, UPDATE, DELETE'), -- its own row, and those of the long dead

@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/rand.h>
 #include <openssl/sha.h>
 
 #include <limits.h>
@@ -79,6 +80,11 @@ void crypto_hmac_parts(struct span key, const struct span *parts, size_t count, 
     SHA256_Final(out, &ctx);
     OPENSSL_cleanse(&ctx, sizeof(ctx));
     OPENSSL_cleanse(padded, sizeof(padded));
+}
+
+bool crypto_random(void *out, size_t len)
+{
+    return len <= INT_MAX && RAND_bytes(out, (int)len) == 1;
 }
 
 bool crypto_equal(const void *a, const void *b, size_t len)

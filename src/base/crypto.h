@@ -21,6 +21,9 @@ bool crypto_hmac_sha256(struct span key, struct span text, uint8_t out[SHA256_BY
 /* The same of the parts one after the other. Cannot fail, allocates nothing: for what is checked on the reply path. */
 void crypto_hmac_parts(struct span key, const struct span *parts, size_t count, uint8_t out[SHA256_BYTES]);
 
+/* Unforeseeable bytes. False when libcrypto has none. */
+bool crypto_random(void *out, size_t len);
+
 /* Whether len bytes are equal, in a time that does not tell where they differ. */
 bool crypto_equal(const void *a, const void *b, size_t len);
 

@@ -1,5 +1,7 @@
 #include "base/uuid.h"
 
+#include "base/hex.h"
+
 #include <stddef.h>
 #include <sys/random.h>
 
@@ -24,4 +26,26 @@ void uuid_write(char text[UUID_STRING], const uint8_t bytes[UUID_BYTES])
         *at++ = digits[bytes[i] & 15];
     }
     *at = '\0';
+}
+
+bool uuid_read(struct span text, uint8_t out[UUID_BYTES])
+{
+    const char *at = text.data;
+
+    if (text.len != UUID_STRING - 1)
+        return false;
+    for (size_t i = 0; i < UUID_BYTES; i++) {
+        int high, low;
+
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            if (*at++ != '-')
+                return false;
+        high = hex_digit(at[0]);
+        low = hex_digit(at[1]);
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (uint8_t)(high << 4 | low);
+        at += 2;
+    }
+    return true;
 }

@@ -2,7 +2,8 @@
 #ifndef CHATSLUICE_BASE_UUID_H
 #define CHATSLUICE_BASE_UUID_H
 
-#include <stdbool.h>
+#include "base/span.h"
+
 #include <stdint.h>
 
 enum { UUID_BYTES = 16, UUID_STRING = 37 /* with the NUL */ };
@@ -11,5 +12,7 @@ enum { UUID_BYTES = 16, UUID_STRING = 37 /* with the NUL */ };
 bool uuid_random(uint8_t out[UUID_BYTES]);
 /* In lower case. */
 void uuid_write(char text[UUID_STRING], const uint8_t bytes[UUID_BYTES]);
+/* Of either case, with its four hyphens. False, with out undefined, when it is anything else. */
+bool uuid_read(struct span text, uint8_t out[UUID_BYTES]);
 
 #endif

@@ -1,11 +1,12 @@
 #include "store/event_row.h"
 
-#include "base/crypto.h"
-#include "base/hex.h"
+#include "store/jsonb_text.h"
 #include "wire/callback.h"
 #include "wire/gate.h"
 
 #include <stdlib.h>
+
+enum { SALTS = 256 }; /* made at once: each call of the generator has its price */
 
 struct event_encoder {
     uint8_t spool_id[UUID_BYTES];
@@ -13,6 +14,10 @@ struct event_encoder {
     struct buf key;             /* what an event id is the digest of */
     struct event_record record; /* the last one, borrowed from what it was read from; its fault may be `fault` */
     struct err fault;
+    struct buf json; /* hits or follow-ups as they are stored */
+    uint8_t salts[SALTS][CHAIN_SALT_BYTES];
+    size_t salts_used;
+    uint8_t leaf[SHA256_BYTES];
 };
 
 static const int64_t us_per_s = 1000000;
@@ -22,28 +27,6 @@ static const int64_t us_per_day = 86400 * 1000000LL;
  * broken field, and would scatter rows over partitions nobody looks into. */
 static const int64_t max_distance_days = 3;
 
-static bool uuid_parse(struct span uuid, uint8_t out[UUID_BYTES])
-{
-    const char *text = uuid.data;
-
-    if (uuid.len != UUID_STRING - 1)
-        return false;
-    for (size_t i = 0; i < UUID_BYTES; i++) {
-        int high, low;
-
-        if (i == 4 || i == 6 || i == 8 || i == 10)
-            if (*text++ != '-')
-                return false;
-        high = hex_digit(text[0]);
-        low = hex_digit(text[1]);
-        if (high < 0 || low < 0)
-            return false;
-        out[i] = (uint8_t)(high << 4 | low);
-        text += 2;
-    }
-    return true;
-}
-
 int event_encoder_new(struct event_encoder **out, const char *spool_id, struct err *err)
 {
     struct event_encoder *e = calloc(1, sizeof(*e));
@@ -52,10 +35,11 @@ int event_encoder_new(struct event_encoder **out, const char *spool_id, struct e
         event_encoder_free(e);
         return err_set(err, ERR_FAILED, "could not make an event encoder: no memory");
     }
-    if (!uuid_parse(span_of(spool_id), e->spool_id)) {
+    if (!uuid_read(span_of(spool_id), e->spool_id)) {
         event_encoder_free(e);
         return err_set(err, ERR_INVALID, "spool id \"%s\" is no UUID", spool_id);
     }
+    e->salts_used = SALTS;
     *out = e;
     return 0;
 }
@@ -66,6 +50,7 @@ void event_encoder_free(struct event_encoder *e)
         return;
     callback_parser_free(e->parser);
     buf_release(&e->key);
+    buf_release(&e->json);
     free(e);
 }
 
@@ -190,72 +175,118 @@ static void add_optional_number(struct buf *out, const struct optional_number *n
         copy_null(out);
 }
 
-static void add_custom_data(struct buf *out, const struct optional_text *data)
+/* As it will be read back, since that is what is digested. What cannot be brought into that form PostgreSQL refuses. */
+static void add_json(struct event_encoder *e, struct buf *out, struct span json)
 {
-    struct gate_fault ignored;
-
-    add_optional_text(out, data);
-    if (data->presence == GIVEN && gate_check(data->text, GATE_JSONB, &ignored))
-        copy_jsonb(out, data->text);
-    else
-        copy_null(out);
+    buf_reset(&e->json);
+    copy_jsonb(out, json.data && jsonb_text(&e->json, json) ? buf_span(&e->json) : json);
 }
 
-static void add_message(struct buf *out, const struct event_record *record, const struct message *m)
+/* The order in the next functions is that of EVENT_OPEN. */
+static void add_place(struct event_encoder *e, struct buf *out, uint64_t seq, const uint8_t id[UUID_BYTES],
+                      int64_t time_us, int64_t received_us)
 {
+    copy_timestamptz(out, time_us);
+    copy_timestamptz(out, received_us);
+    copy_i64(out, (int64_t)e->record.sdkappid);
+    copy_i64(out, (int64_t)seq);
+    copy_uuid(out, id);
+    copy_uuid(out, e->spool_id);
+}
+
+static void add_message(struct buf *out, const struct event_record *record)
+{
+    const struct message *m = &record->message;
     int64_t msg_time_us;
-    bool has_text = m->element_count > 0 || m->text.len > 0;
 
     add_text(out, m->group_id.text);
     copy_text(out, span_of(command_name(record->command)));
     copy_text(out, m->command_word);
     add_optional_text(out, &m->type);
     add_optional_text(out, &m->topic_id);
-    add_optional_text(out, &m->from_account);
-    add_optional_text(out, &m->operator_account);
-    add_optional_text(out, &m->msg_id);
     add_optional_number(out, &m->random);
     add_optional_number(out, &m->msg_seq);
     if (time_of(&m->msg_time_s, us_per_s, &msg_time_us))
         copy_timestamptz(out, msg_time_us);
     else
         copy_null(out);
-    copy_text(out, record->client_ip);
     copy_text(out, record->platform);
-    copy_text(out, record->request_id);
-    if (has_text)
-        add_text(out, m->text);
-    else
-        copy_null(out);
-    add_custom_data(out, &m->cloud_custom_data);
 }
 
-static void add_verdict(struct buf *out, const struct event_record *record)
+static void add_verdict(struct event_encoder *e, struct buf *out)
 {
+    const struct event_record *record = &e->record;
     bool judged = record->command == COMMAND_BEFORE || record->command == COMMAND_AFTER;
 
     copy_text(out, judged ? span_of(action_name(record->action)) : (struct span){NULL, 0});
     copy_text(out, judged ? span_of(decided_by_name(record->decided_by)) : (struct span){NULL, 0});
     copy_text(out, record->rule);
     copy_i32(out, record->error_code);
-    copy_jsonb(out, record->hits_json);
-    copy_text(out, record->becomes);
     copy_i64(out, (int64_t)record->revision);
     copy_i64(out, record->judge_us);
-    copy_jsonb(out, record->follow_ups_json);
+    add_json(e, out, record->follow_ups_json);
 }
 
-/* What the message has to do with corrections: which one it is, by its marker, and what it was corrected to. */
-static void add_correction(struct buf *out, const struct event_record *record)
+static void add_rest(struct buf *out, const struct event_record *record)
 {
+    const struct message *m = &record->message;
     uint8_t id[UUID_BYTES];
 
-    if (uuid_parse(record->correction_id, id))
+    copy_text(out, record->fault);
+    add_optional_number(out, &m->error_code);
+    add_optional_text(out, &m->error_info);
+    if (record->command == COMMAND_RECALL && !record->fault.data)
+        copy_i64_array(out, m->recalled_seqs, m->recalled_count);
+    else
+        copy_null(out);
+    copy_bool(out, m->duplicate_keys);
+    if (uuid_read(record->correction_id, id)) /* which correction the message is, by its marker */
         copy_uuid(out, id);
     else
         copy_null(out);
     copy_text(out, span_of(marker_use_name(record->marker)));
+}
+
+/* In the order of EVENT_PERSONAL. */
+static void add_personal(struct event_encoder *e, struct buf *out)
+{
+    const struct event_record *record = &e->record;
+    const struct message *m = &record->message;
+
+    add_optional_text(out, &m->from_account);
+    add_optional_text(out, &m->operator_account);
+    add_optional_text(out, &m->msg_id);
+    copy_text(out, record->client_ip);
+    copy_text(out, record->request_id);
+    if (m->element_count > 0 || m->text.len > 0)
+        add_text(out, m->text);
+    else
+        copy_null(out);
+    add_optional_text(out, &m->cloud_custom_data);
+    add_json(e, out, record->hits_json);
+    copy_text(out, record->becomes);
     copy_text(out, record->becomes_custom_data);
+    copy_bytea(out, record->body);
+}
+
+static void add_custom_json(struct buf *out, const struct optional_text *data)
+{
+    struct gate_fault ignored;
+
+    if (data->presence == GIVEN && gate_check(data->text, GATE_JSONB, &ignored))
+        copy_jsonb(out, data->text);
+    else
+        copy_null(out);
+}
+
+static const uint8_t *next_salt(struct event_encoder *e)
+{
+    if (e->salts_used == SALTS) {
+        if (!crypto_random(e->salts, sizeof(e->salts)))
+            return NULL;
+        e->salts_used = 0;
+    }
+    return e->salts[e->salts_used++];
 }
 
 /* Gives what is in the body: as the record brings it, or parsed now. */
@@ -277,7 +308,9 @@ int event_encode(struct event_encoder *e, struct buf *out, const struct spool_re
 {
     const struct event_record *record = &e->record;
     const struct message *m = &record->message;
-    uint8_t id[UUID_BYTES];
+    uint8_t id[UUID_BYTES], personal[SHA256_BYTES];
+    size_t open_at, personal_at, personal_end;
+    const uint8_t *salt;
     bool repeatable;
     int64_t received_us, time_us;
     int r = event_record_decode(spooled->data, &e->record, err);
@@ -295,27 +328,24 @@ int event_encode(struct event_encoder *e, struct buf *out, const struct spool_re
     received_us = clamp(record->received_us, COPY_TIME_MIN_US, COPY_TIME_MAX_US);
     time_us = event_time(received_us, m, repeatable);
 
+    salt = next_salt(e);
+    if (!salt)
+        return err_set(err, ERR_FAILED, "could not encode an event: no random bytes");
     copy_row_begin(out, EVENT_COLUMN_COUNT);
-    copy_timestamptz(out, time_us);
-    copy_timestamptz(out, received_us);
-    copy_i64(out, (int64_t)record->sdkappid);
-    copy_i64(out, (int64_t)spooled->seq);
-    copy_uuid(out, id);
-    copy_uuid(out, e->spool_id);
-    add_message(out, record, m);
-    add_verdict(out, record);
-    copy_text(out, record->fault);
-    add_optional_number(out, &m->error_code);
-    add_optional_text(out, &m->error_info);
-    if (record->command == COMMAND_RECALL && !record->fault.data)
-        copy_i64_array(out, m->recalled_seqs, m->recalled_count);
-    else
-        copy_null(out);
-    copy_bool(out, m->duplicate_keys);
-    add_correction(out, record);
-    copy_bytea(out, record->body);
-    if (buf_failed(out))
+    open_at = out->len;
+    add_place(e, out, spooled->seq, id, time_us, received_us);
+    add_message(out, record);
+    add_verdict(e, out);
+    add_rest(out, record);
+    personal_at = out->len;
+    add_personal(e, out);
+    personal_end = out->len;
+    copy_bytea(out, (struct span){(const char *)salt, CHAIN_SALT_BYTES});
+    add_custom_json(out, &m->cloud_custom_data);
+    if (buf_failed(out) || buf_failed(&e->json))
         return err_set(err, ERR_FULL, "could not encode an event: no memory");
+    chain_personal_digest(salt, (struct span){out->data + personal_at, personal_end - personal_at}, personal);
+    chain_event_leaf((struct span){out->data + open_at, personal_at - open_at}, personal, e->leaf);
     *event_time_us = time_us;
     return 0;
 }
@@ -323,4 +353,9 @@ int event_encode(struct event_encoder *e, struct buf *out, const struct spool_re
 const struct event_record *event_encoded(const struct event_encoder *e)
 {
     return &e->record;
+}
+
+const uint8_t *event_encoded_leaf(const struct event_encoder *e)
+{
+    return e->leaf;
 }

@@ -4,10 +4,10 @@
  *        ▲                                  ▲──────────────────────────────────────┘
  *        └── back off (100 ms .. 2 s) ◀── any failure: the connection is closed, everything is read anew
  *
- * A batch is one transaction: lock and compare the position, rows, parked records, new position, COMMIT. The plain way
- * is a COPY straight into event, fed while the server works. It cannot take a duplicate, a refused row, or a row whose
- * partition is still to be made; then the same rows go the careful way (batch_merge). As duplicates come in
- * swarms, the batch after one with duplicates goes the careful way at once.
+ * A batch is one transaction: lock and compare the position, rows, parked records, block of the chain, new position,
+ * COMMIT. The plain way is a COPY straight into event, fed while the server works. It cannot take a duplicate, a
+ * refused row, or a row whose partition is still to be made; then the same rows go the careful way (batch_merge). As
+ * duplicates come in swarms, the batch after one with duplicates goes the careful way at once.
  *
  * Nothing depends on this process's memory: position and rows commit together, and what became of a COMMIT whose
  * answer was lost is read from the position. A crash at any point means the batch is loaded again or was loaded. */
@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "base/wait.h"
 #include "store/loader_batch.h"
+#include "store/loader_chain.h"
 #include "store/migrate.h"
 #include "store/partitions.h"
 
@@ -65,6 +66,7 @@ struct loader {
     struct spool_reader *reader;
     struct event_encoder *encoder;
     struct batch batch;
+    struct chain_head head; /* as begin() found it, moved by store_block() */
     struct partitions partitions;
     bool adopted;          /* position is known from the database */
     bool careful;          /* the next batch goes the careful way at once */
@@ -143,15 +145,20 @@ static const char *number_text(char out[NUMBER], uint64_t n)
     return out;
 }
 
-/* The spool's row, made if it is not there; *seq and, for the log, its owner. */
+/* The spool's row, made if it is not there, at the end of the chain should that be there; *seq and, for the log, its
+ * owner. */
 static int read_position(struct loader *l, uint64_t *seq, struct buf *owner, struct err *err)
 {
     const char *params[] = {spool_id(l->spool), l->instance_id};
     struct db_result *result;
-    int r = db_query(l->db, NULL,
-                     "INSERT INTO chatsluice.spool_position (spool_id, seq, owner) VALUES ($1, 0, $2) "
-                     "ON CONFLICT (spool_id) DO NOTHING",
-                     2, params, err);
+    int r = db_query(
+        l->db, NULL,
+        "INSERT INTO chatsluice.spool_position (spool_id, seq, owner, chain_block, chain_hash, went_back_from) "
+        "SELECT n.id, 0, $2, coalesce(b.block, 0), coalesce(b.hash, decode(repeat('00', 32), 'hex')), "
+        "b.last_seq "
+        "FROM (SELECT $1::uuid AS id) AS n LEFT JOIN chatsluice.chain_block AS b ON b.spool_id = n.id "
+        "ORDER BY b.block DESC LIMIT 1 ON CONFLICT (spool_id) DO NOTHING",
+        2, params, err);
 
     if (r == 0)
         r = db_query(l->db, &result, "SELECT seq, owner FROM chatsluice.spool_position WHERE spool_id = $1", 1, params,
@@ -165,23 +172,48 @@ static int read_position(struct loader *l, uint64_t *seq, struct buf *owner, str
     return 0;
 }
 
-/* Compare-and-set: the fence between loaders. */
-static int move_position(struct loader *l, uint64_t from, uint64_t to, struct err *err)
+/* What compare-and-set came to: the fence between loaders. Takes result. */
+static int moved(struct db_result *result, uint64_t from, struct err *err)
+{
+    int r = 0;
+
+    if (db_affected(result) != 1)
+        r = err_set(err, ERR_CONFLICT, "the position of the spool is no longer %" PRIu64, from);
+    db_result_free(result);
+    return r;
+}
+
+/* To the end of the batch, with the head of the chain. */
+static int move_position(struct loader *l, struct err *err)
+{
+    uint64_t from = atomic_load(&l->position);
+    char from_text[NUMBER], to_text[NUMBER], block[NUMBER], hash[SHA256_HEX];
+    const char *params[] = {
+        spool_id(l->spool), number_text(from_text, from),      number_text(to_text, l->batch.last_seq),
+        l->instance_id,     number_text(block, l->head.block), hash};
+    struct db_result *result;
+    int r;
+
+    crypto_hex(l->head.hash, hash);
+    r = db_query(l->db, &result,
+                 "UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), chain_block = $5, "
+                 "chain_hash = decode($6, 'hex'), went_back_from = NULL WHERE spool_id = $1 AND seq = $2",
+                 6, params, err);
+    return r < 0 ? r : moved(result, from, err);
+}
+
+/* The next block says so. */
+static int move_position_back(struct loader *l, uint64_t from, uint64_t to, struct err *err)
 {
     char from_text[NUMBER], to_text[NUMBER];
     const char *params[] = {spool_id(l->spool), number_text(from_text, from), number_text(to_text, to), l->instance_id};
     struct db_result *result;
     int r = db_query(l->db, &result,
-                     "UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now() "
-                     "WHERE spool_id = $1 AND seq = $2",
+                     "UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), "
+                     "went_back_from = greatest(went_back_from, $2) WHERE spool_id = $1 AND seq = $2",
                      4, params, err);
 
-    if (r < 0)
-        return r;
-    if (db_affected(result) != 1)
-        r = err_set(err, ERR_CONFLICT, "the position of the spool is no longer %" PRIu64, from);
-    db_result_free(result);
-    return r;
+    return r < 0 ? r : moved(result, from, err);
 }
 
 /* Of a batch that is committed. */
@@ -230,7 +262,7 @@ static int adopt_position(struct loader *l, struct err *err)
          * loads all there is; what is already in the table collides with itself and stays out. */
         log_error("database is ahead of this spool, its records are loaded again", log_u64("database", found),
                   log_u64("spool", status.durable_seq), log_u64("from", status.released_seq));
-        r = move_position(l, found, status.released_seq, err);
+        r = move_position_back(l, found, status.released_seq, err);
         if (r < 0)
             goto out;
         found = status.released_seq;
@@ -307,7 +339,7 @@ static int begin(struct loader *l, struct err *err)
      * before the spool lets go of them, whatever the database's default says. */
     static const char lock_position[] =
         "SELECT seq, set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' "
-        "ELSE current_setting('synchronous_commit') END, true) "
+        "ELSE current_setting('synchronous_commit') END, true), chain_block, encode(chain_hash, 'hex'), went_back_from "
         "FROM chatsluice.spool_position WHERE spool_id = $1 FOR UPDATE";
     const char *params[] = {spool_id(l->spool)};
     uint64_t position = atomic_load(&l->position);
@@ -320,14 +352,20 @@ static int begin(struct loader *l, struct err *err)
         return r;
     if (db_rows(result) != 1 || strtoull(db_value(result, 0, 0).data, NULL, 10) != position)
         r = err_set(err, ERR_CONFLICT, "the position of the spool is no longer %" PRIu64, position);
+    else
+        r = chain_head_read(&l->head, result, 2, err);
     db_result_free(result);
     return r;
 }
 
 static int commit(struct loader *l, const struct batch_tally *tally, struct err *err)
 {
-    int r = move_position(l, atomic_load(&l->position), l->batch.last_seq, err);
+    int r = 0;
 
+    if (l->batch.count > 0)
+        r = chain_store_block(&l->head, &l->batch, l->db, spool_id(l->spool), err);
+    if (r == 0)
+        r = move_position(l, err);
     if (r < 0)
         return r;
     r = db_exec(l->db, "COMMIT", err);
@@ -355,16 +393,18 @@ static int fill(struct loader *l, bool streaming, int64_t *unsettled_us, struct 
             break;
         if (got == ERR_INVALID && record.seq > b->last_seq) {
             log_error("damaged stretch of the spool skipped", log_u64("to", record.seq), log_str("reason", err->text));
-            b->last_seq = record.seq;
+            batch_add_stretch(b, CHAIN_DAMAGED, record.seq);
             continue;
         }
         if (got < 0)
             return got;
         if (record.seq <= b->last_seq)
             continue;
-        if (record.seq > b->last_seq + 1)
+        if (record.seq > b->last_seq + 1) {
             log_error("records are neither in this database nor in the spool any more",
                       log_u64("from", b->last_seq + 1), log_u64("to", record.seq - 1));
+            batch_add_stretch(b, CHAIN_MISSING, record.seq - 1);
+        }
         r = batch_add(b, l->encoder, &record, &time_us, err);
         if (r == 0 && !partitions_settled(&l->partitions, time_us))
             *unsettled_us = time_us;
@@ -422,7 +462,7 @@ static int load_plainly(struct loader *l, struct batch_tally *tally, int64_t *un
         *retry = true;
         return db_exec(l->db, "ROLLBACK", err);
     }
-    tally->rows = l->batch.count - l->batch.unreadable;
+    tally->rows = l->batch.count - l->batch.unreadable - l->batch.stretches;
     if (r == 0)
         r = batch_park_unreadable(&l->batch, l->db, l->spool, tally, err);
     if (r < 0)

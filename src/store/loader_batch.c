@@ -15,7 +15,8 @@ enum {
 
 int batch_init(struct batch *b, size_t max_rows, struct err *err)
 {
-    *b = (struct batch){.max_rows = max_rows, .items = calloc(max_rows, sizeof(*b->items))};
+    /* One more: a record may bring the stretch before it. */
+    *b = (struct batch){.max_rows = max_rows, .items = calloc(max_rows + 1, sizeof(*b->items))};
     if (!b->items)
         return err_set(err, ERR_FAILED, "could not make a batch of %zu rows: no memory", max_rows);
     return follow_ups_init(&b->follow_ups, max_rows, err);
@@ -37,19 +38,21 @@ void batch_reset(struct batch *b, uint64_t position)
     follow_ups_reset(&b->follow_ups);
     b->count = 0;
     b->unreadable = 0;
+    b->stretches = 0;
     b->sent = 0;
+    b->first_seq = position + 1;
     b->last_seq = position;
 }
 
 bool batch_full(const struct batch *b)
 {
-    return b->count == b->max_rows || b->rows.len >= MAX_BYTES;
+    return b->count >= b->max_rows || b->rows.len >= MAX_BYTES;
 }
 
 int batch_add(struct batch *b, struct event_encoder *e, const struct spool_record *record, int64_t *event_time_us,
               struct err *err)
 {
-    size_t start = b->rows.len;
+    struct batch_row row = {.seq = record->seq, .start = b->rows.len, .kind = CHAIN_EVENT};
     int r = event_encode(e, &b->rows, record, event_time_us, err);
 
     if (r < 0 && r != ERR_INVALID)
@@ -57,10 +60,32 @@ int batch_add(struct batch *b, struct event_encoder *e, const struct spool_recor
     if (r == ERR_INVALID) {
         *event_time_us = record->appended_us;
         b->unreadable++;
+        row.kind = CHAIN_PARKED;
+    } else {
+        memcpy(row.leaf, event_encoded_leaf(e), SHA256_BYTES);
     }
-    b->items[b->count++] = (struct batch_row){record->seq, start, b->rows.len};
+    row.end = b->rows.len;
+    row.event_time_us = *event_time_us;
+    b->items[b->count++] = row;
     b->last_seq = record->seq;
     return r == ERR_INVALID ? 0 : follow_ups_note(&b->follow_ups, event_encoded(e), record->seq, *event_time_us, err);
+}
+
+void batch_add_stretch(struct batch *b, enum chain_kind kind, uint64_t to)
+{
+    b->items[b->count++] = (struct batch_row){.seq = to, .start = b->rows.len, .end = b->rows.len, .kind = kind};
+    b->stretches++;
+    b->last_seq = to;
+}
+
+static bool is_readable(const struct batch_row *row)
+{
+    return row->end > row->start;
+}
+
+static bool is_stretch(const struct batch_row *row)
+{
+    return row->kind == CHAIN_DAMAGED || row->kind == CHAIN_MISSING;
 }
 
 /* Header or trailer of a COPY. Half of one the server would take for bad data, and rows would be parked for it. */
@@ -106,42 +131,80 @@ static void add_hex(struct buf *out, struct span bytes)
     }
 }
 
+/* The leaf of a parked record, with a new salt. */
+static int parked_leaf(const struct spool *sp, const struct spool_record *record, uint8_t salt[CHAIN_SALT_BYTES],
+                       uint8_t leaf[SHA256_BYTES], struct err *err)
+{
+    struct buf open = BUF_INIT, personal = BUF_INIT;
+    uint8_t digest[SHA256_BYTES], id[UUID_BYTES];
+    int r = 0;
+
+    if (uuid_read(span_of(spool_id(sp)), id))
+        copy_uuid(&open, id);
+    copy_i64(&open, (int64_t)record->seq);
+    copy_bytea(&personal, record->data);
+    if (buf_failed(&open) || buf_failed(&personal) || !crypto_random(salt, CHAIN_SALT_BYTES)) {
+        r = err_set(err, ERR_FAILED, "could not park record %" PRIu64 ": no memory or no random bytes", record->seq);
+    } else {
+        chain_personal_digest(salt, buf_span(&personal), digest);
+        chain_parked_leaf(buf_span(&open), digest, leaf);
+    }
+    buf_release(&open);
+    buf_release(&personal);
+    return r;
+}
+
+static int insert_parked(struct db *db, const struct spool *sp, const struct spool_record *record,
+                         const struct err *why, struct batch_row *row, struct err *err)
+{
+    struct buf hex = BUF_INIT, salt_hex = BUF_INIT;
+    uint8_t salt[CHAIN_SALT_BYTES];
+    struct db_result *result = NULL;
+    char number[24];
+    int r = parked_leaf(sp, record, salt, row->leaf, err);
+
+    buf_add_text(&hex, "\\x");
+    add_hex(&hex, record->data);
+    buf_add_text(&salt_hex, "\\x");
+    add_hex(&salt_hex, (struct span){(const char *)salt, sizeof(salt)});
+    if (r == 0 && (buf_failed(&hex) || buf_failed(&salt_hex)))
+        r = err_set(err, ERR_FAILED, "could not park record %" PRIu64 ": no memory", record->seq);
+    snprintf(number, sizeof(number), "%" PRIu64, record->seq);
+    const char *params[] = {
+        spool_id(sp), number, buf_text(&hex), why->sqlstate[0] ? why->sqlstate : NULL, why->text, buf_text(&salt_hex)};
+    if (r == 0)
+        r = db_query(
+            db, &result,
+            "INSERT INTO chatsluice.dead_letter (dead_letter_id, spool_id, spool_seq, record, sqlstate, error, "
+            "salt) "
+            "SELECT substr(encode(sha256(convert_to($1 || ':' || $2 || ':', 'UTF8') || $3::bytea), 'hex'), 1, 32)"
+            "::uuid, $1::uuid, $2::bigint, $3::bytea, $4, $5, $6::bytea ON CONFLICT (dead_letter_id) DO NOTHING",
+            6, params, err);
+    if (r == 0)
+        row->kind = db_affected(result) == 1 ? CHAIN_PARKED : CHAIN_DUPLICATE;
+    db_result_free(result);
+    buf_release(&hex);
+    buf_release(&salt_hex);
+    return r;
+}
+
 /* Puts one record, read once more from the spool, into dead_letter with the reason. The id is a digest of place and
  * content: parking the same record again changes nothing. */
-static int park(struct db *db, struct spool *sp, uint64_t seq, const struct err *why, struct err *err)
+static int park(struct db *db, struct spool *sp, struct batch_row *row, const struct err *why, struct err *err)
 {
     struct spool_reader *reader = NULL;
     struct spool_record record;
-    struct buf hex = BUF_INIT;
-    char number[24];
-    int r = spool_reader_open(&reader, sp, seq, err);
+    int r = spool_reader_open(&reader, sp, row->seq, err);
 
     if (r == 0)
         r = spool_reader_next(reader, &record, err);
-    if (r < 0)
-        goto out;
-    if (r == 0 || record.seq != seq) {
-        r = err_set(err, ERR_FAILED, "could not read record %" PRIu64 " of the spool again", seq);
-        goto out;
-    }
-    buf_add_text(&hex, "\\x");
-    add_hex(&hex, record.data);
-    if (buf_failed(&hex)) {
-        r = err_set(err, ERR_FAILED, "could not park record %" PRIu64 ": no memory", seq);
-        goto out;
-    }
-    snprintf(number, sizeof(number), "%" PRIu64, seq);
-    const char *params[] = {spool_id(sp), number, buf_text(&hex), why->sqlstate[0] ? why->sqlstate : NULL, why->text};
-    r = db_query(db, NULL,
-                 "INSERT INTO chatsluice.dead_letter (dead_letter_id, spool_id, spool_seq, record, sqlstate, error) "
-                 "SELECT substr(encode(sha256(convert_to($1 || ':' || $2 || ':', 'UTF8') || $3::bytea), 'hex'), 1, 32)"
-                 "::uuid, $1::uuid, $2::bigint, $3::bytea, $4, $5 ON CONFLICT (dead_letter_id) DO NOTHING",
-                 5, params, err);
+    if (r == 0 || (r > 0 && record.seq != row->seq))
+        r = err_set(err, ERR_FAILED, "could not read record %" PRIu64 " of the spool again", row->seq);
+    else if (r > 0)
+        r = insert_parked(db, sp, &record, why, row, err);
     if (r == 0)
-        log_error("record parked in dead_letter", log_u64("seq", seq), log_str("reason", why->text));
-out:
+        log_error("record parked in dead_letter", log_u64("seq", row->seq), log_str("reason", why->text));
     spool_reader_close(reader);
-    buf_release(&hex);
     return r;
 }
 
@@ -178,17 +241,24 @@ int batch_park_unreadable(struct batch *b, struct db *db, struct spool *sp, stru
     for (size_t i = 0; i < b->count && r == 0 && b->unreadable > 0; i++) {
         struct err why = {0};
 
-        if (b->items[i].end > b->items[i].start)
+        if (is_readable(&b->items[i]) || is_stretch(&b->items[i]))
             continue;
         r = unreadable_reason(sp, b->items[i].seq, &why, err);
         if (r == 0)
-            r = park(db, sp, b->items[i].seq, &why, err);
+            r = park(db, sp, &b->items[i], &why, err);
         tally->parked++;
     }
     return r;
 }
 
 /* Merging --------------------------------------------------------------------------------------------------------- */
+
+static int compare_seq(const void *a, const void *b)
+{
+    uint64_t x = ((const struct batch_row *)a)->seq, y = ((const struct batch_row *)b)->seq;
+
+    return (x > y) - (x < y);
+}
 
 struct merge {
     struct batch *batch;
@@ -197,10 +267,31 @@ struct merge {
     struct batch_tally *tally;
 };
 
+/* Says of each row lo to hi-1 whether it was inserted: result holds the numbers of those that were. */
+static int note_inserted(struct batch *b, size_t lo, size_t hi, const struct db_result *result, struct err *err)
+{
+    for (size_t i = lo; i < hi; i++)
+        if (is_readable(&b->items[i]))
+            b->items[i].kind = CHAIN_DUPLICATE;
+    for (size_t i = 0; i < db_rows(result); i++) {
+        struct batch_row key = {0}, *row = NULL;
+        unsigned long long seq;
+
+        if (span_to_u64(db_value(result, i, 0), &seq)) {
+            key.seq = seq;
+            row = bsearch(&key, b->items + lo, hi - lo, sizeof(key), compare_seq);
+        }
+        if (!row)
+            return err_set(err, ERR_FAILED, "the server tells of a row that was not sent");
+        row->kind = CHAIN_EVENT;
+    }
+    return 0;
+}
+
 /* Rows lo to hi-1 through the temporary table into event; *inserted tells how many were new. */
 static int merge_rows(struct merge *m, size_t lo, size_t hi, uint64_t *inserted, struct err *err)
 {
-    const struct batch *b = m->batch;
+    struct batch *b = m->batch;
     struct span rows = {b->rows.data + b->items[lo].start, b->items[hi - 1].end - b->items[lo].start};
     struct db_result *result = NULL;
     int r = db_copy_begin(m->db, "COPY pg_temp.event_batch (" EVENT_COLUMNS ") FROM STDIN (FORMAT binary)", err);
@@ -217,12 +308,15 @@ static int merge_rows(struct merge *m, size_t lo, size_t hi, uint64_t *inserted,
     if (r == 0)
         r = db_query(m->db, &result,
                      "INSERT INTO chatsluice.event (" EVENT_COLUMNS ") SELECT " EVENT_COLUMNS
-                     " FROM pg_temp.event_batch ON CONFLICT (group_id, event_time, event_id) DO NOTHING",
+                     " FROM pg_temp.event_batch ON CONFLICT (group_id, event_time, event_id) DO NOTHING "
+                     "RETURNING spool_seq",
                      0, NULL, err);
     if (r == 0) {
-        *inserted = (uint64_t)db_affected(result);
-        r = db_exec(m->db, "TRUNCATE pg_temp.event_batch", err);
+        *inserted = db_rows(result);
+        r = note_inserted(b, lo, hi, result, err);
     }
+    if (r == 0)
+        r = db_exec(m->db, "TRUNCATE pg_temp.event_batch", err);
     db_result_free(result);
     return r;
 }
@@ -236,7 +330,7 @@ static int merge_range(struct merge *m, size_t lo, size_t hi, struct err *err)
     int r;
 
     for (size_t i = lo; i < hi; i++)
-        readable += m->batch->items[i].end > m->batch->items[i].start;
+        readable += is_readable(&m->batch->items[i]);
     if (readable == 0)
         return 0;
     r = db_exec(m->db, "SAVEPOINT part", err);
@@ -255,7 +349,7 @@ static int merge_range(struct merge *m, size_t lo, size_t hi, struct err *err)
     r = db_exec(m->db, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", err);
     if (r == 0 && hi - lo == 1) {
         m->tally->parked++;
-        return park(m->db, m->spool, m->batch->items[lo].seq, &why, err);
+        return park(m->db, m->spool, &m->batch->items[lo], &why, err);
     }
     if (r == 0)
         r = merge_range(m, lo, lo + (hi - lo) / 2, err);

@@ -11,19 +11,22 @@
 #include "store/event_row.h"
 #include "store/follow_up.h"
 
-struct batch_row {
-    uint64_t seq;
-    size_t start, end; /* in rows; equal: the record can be no event and is to be parked */
+struct batch_row {     /* a record, or a stretch that is none */
+    uint64_t seq;      /* of a stretch the last one */
+    size_t start, end; /* in rows; equal: the record can be no event and is to be parked, or this is a stretch */
+    enum chain_kind kind;
+    int64_t event_time_us;
+    uint8_t leaf[SHA256_BYTES];
 };
 
 struct batch {
     size_t max_rows;
     struct batch_row *items;
     size_t count;
-    size_t unreadable; /* of count */
+    size_t unreadable, stretches; /* of count */
     struct buf rows;
-    size_t sent;       /* bytes of rows handed to the COPY */
-    uint64_t last_seq; /* where the spool is when this batch is in */
+    size_t sent;                  /* bytes of rows handed to the COPY */
+    uint64_t first_seq, last_seq; /* the spool is at first_seq - 1 before this batch is in, then at last_seq */
     struct follow_ups follow_ups;
 };
 
@@ -41,6 +44,9 @@ bool batch_full(const struct batch *b);
  * its time of appending. */
 int batch_add(struct batch *b, struct event_encoder *e, const struct spool_record *record, int64_t *event_time_us,
               struct err *err);
+
+/* Adds the records from behind the last one to `to`, which there are none of to load. */
+void batch_add_stretch(struct batch *b, enum chain_kind kind, uint64_t to);
 
 #define BATCH_COPY_SQL "COPY chatsluice.event (" EVENT_COLUMNS ") FROM STDIN (FORMAT binary)"
 

@@ -142,7 +142,11 @@ static void empty_tables(struct db *db)
 {
     struct err err = {0};
 
-    must(db_exec(db, "TRUNCATE chatsluice.event, chatsluice.spool_position, chatsluice.dead_letter", &err), &err);
+    must(db_exec(db,
+                 "TRUNCATE chatsluice.event, chatsluice.spool_position, chatsluice.dead_letter, "
+                 "chatsluice.chain_block",
+                 &err),
+         &err);
     must(db_exec(db, "CHECKPOINT", &err), &err);
 }
 

@@ -284,6 +284,21 @@ static void every_byte_may_be_wrong(void **state)
 }
 
 /* Whether the webhook thread or the loader parsed the body makes no difference to the row. */
+/* The one column that is new each time stands behind the others that are digested. */
+static void blank_salt(struct buf *row)
+{
+    size_t at = 2;
+
+    for (int i = 0; i < EVENT_OPEN_COUNT + EVENT_PERSONAL_COUNT; i++) {
+        int32_t len = (int32_t)((uint32_t)(uint8_t)row->data[at] << 24 | (uint32_t)(uint8_t)row->data[at + 1] << 16 |
+                                (uint32_t)(uint8_t)row->data[at + 2] << 8 | (uint8_t)row->data[at + 3]);
+
+        at += 4 + (len > 0 ? (size_t)len : 0);
+    }
+    assert_memory_equal(row->data + at, "\0\0\0\x10", 4);
+    memset(row->data + at + 4, 0, CHAIN_SALT_BYTES);
+}
+
 static void a_parsed_record_gives_the_same_row(void **state)
 {
     static const struct {
@@ -325,6 +340,7 @@ static void a_parsed_record_gives_the_same_row(void **state)
             event_record_encode(&bytes, &record);
             spooled.data = buf_span(&bytes);
             assert_int_equal(event_encode(encoder, &rows[parsed], &spooled, &time_us, &err), 0);
+            blank_salt(&rows[parsed]);
             buf_release(&bytes);
         }
         assert_true(rows[0].len > 100);

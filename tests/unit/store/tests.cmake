@@ -10,6 +10,7 @@ chatsluice_failing_calls(store loader_edges)
 chatsluice_unit_test(store failing_calls)
 chatsluice_failing_calls(store failing_calls db_open db_exec db_query db_copy_begin db_copy_put db_copy_end
   spool_reader_open spool_reader_next)
+chatsluice_unit_test(store chain)
 chatsluice_unit_test(store follow_up)
 chatsluice_unit_test(store outbox_sql)
 chatsluice_unit_test(store moderation)
