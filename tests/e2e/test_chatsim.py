@@ -35,13 +35,14 @@ class ThroughThePlatform(EndToEnd):
         cases = [  # text, code and words for the sender, text in the room (None: not delivered), verdict, outcome
             ("clean", "good evening", 0, "", "good evening", "allow", "delivered"),
             ("flagged", "use promo code SUN", 0, "", "use promo code SUN", "flag", "delivered"),
-            ("masked", "oh darn it", 0, "", "oh **** it", "mask", "delivered"),
-            ("replaced", "the butler did it", 0, "", "(a spoiler was here)", "replace", "delivered"),
+            ("masked", "oh darn it", 0, "", "oh **** it", "mask", "delivered rewritten"),
+            ("replaced", "the butler did it", 0, "", "(a spoiler was here)", "replace",
+             "delivered rewritten"),
             ("rejected", "casino night", 10016, None, None, "reject", "blocked"),
             ("coded", "add me on chatapp", 10121, "contact data is not allowed, 请勿留下联系方式", None, "reject",
              "blocked"),
             ("discarded", "buy buy buy", 0, "", None, "discard", "blocked"),
-            ("chinese", "你这坏蛋，走开", 0, "", "你这**，走开", "mask", "delivered"),
+            ("chinese", "你这坏蛋，走开", 0, "", "你这**，走开", "mask", "delivered rewritten"),
         ]
         self.sim.create_room("room-all")
         expected = []

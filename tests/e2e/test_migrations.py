@@ -134,7 +134,7 @@ class Migrations(EndToEnd):
         seen = database.rows("SELECT group_id, verdict, outcome, text, delivered_text FROM moderation.message "
                              "WHERE group_id IN ('old-room', 'new-room') ORDER BY sent_at")
         self.assertEqual(seen, [
-            {"group_id": "old-room", "verdict": "mask", "outcome": "delivered", "text": "oh darn it",
+            {"group_id": "old-room", "verdict": "mask", "outcome": "delivered rewritten", "text": "oh darn it",
              "delivered_text": "oh **** it"},
             {"group_id": "new-room", "verdict": "mask", "outcome": "not confirmed", "text": "oh darn it",
              "delivered_text": None}])
