@@ -114,7 +114,7 @@ DECLARE
 BEGIN
     -- Behind the lock, a transaction with one snapshot for all would not see what whoever was there first has done.
     IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        RAISE EXCEPTION 'a message cannot be reviewed in a % transaction', current_setting('transaction_isolation')
+        RAISE EXCEPTION 'a review cannot be asked for in a % transaction', current_setting('transaction_isolation')
             USING ERRCODE = 'invalid_transaction_state', HINT = 'BEGIN ISOLATION LEVEL READ COMMITTED.';
     END IF;
     PERFORM FROM chatsluice.event v
@@ -393,7 +393,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION chatsluice.ask_annotate(who text, event uuid, said_label text, said_note text, room text) RETURNS void
+CREATE FUNCTION chatsluice.ask_annotate(said_who text, event uuid, said_label text, said_note text, room text) RETURNS void
     LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -407,11 +407,11 @@ BEGIN
         RAISE EXCEPTION 'the note is longer than 4000 bytes' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     INSERT INTO chatsluice.annotation AS a (room_id, event_time, event_id, label, note, who)
-    VALUES (e.group_id, e.event_time, e.event_id, said_label, said_note, ask_annotate.who)
+    VALUES (e.group_id, e.event_time, e.event_id, said_label, said_note, said_who)
     ON CONFLICT (room_id, event_time, event_id, label, who) DO UPDATE
         SET note = excluded.note, at = now() WHERE a.note IS DISTINCT FROM excluded.note;
     IF FOUND THEN
-        PERFORM chatsluice.note_action(who, 'annotate', e.group_id, NULL, e.event_id, NULL, said_label, NULL);
+        PERFORM chatsluice.note_action(said_who, 'annotate', e.group_id, NULL, e.event_id, NULL, said_label, NULL);
     END IF;
 END
 $$;
@@ -727,7 +727,7 @@ BEGIN
 END
 $$;
 
--- The next three are the service's, and all it needs to publish what a person has asked for: it adds no revision without a
+-- The next four are the service's, and all it needs to publish what a person has asked for: it adds no revision without a
 -- request, none under another name than the asker's, and one for each request. roles.sql grants them, if wanted.
 
 -- Takes the oldest request, also one whose instance died over it. attempt is the fence.
@@ -753,6 +753,18 @@ BEGIN
                           ORDER BY o.asked_at, o.request_id LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING p.request_id, p.attempts, p.kind, p.asked_by, p.note, p.restores, to_jsonb(p.allow_shrink),
               p.allow_changes, p.strict;
+END
+$$;
+
+-- A rollback's turn among publications, to the end of the transaction.
+CREATE FUNCTION chatsluice.publication_turn(request uuid, attempt integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM chatsluice.publication_request q
+               WHERE q.request_id = request AND q.state = 'running' AND q.attempts = attempt) THEN
+        PERFORM FROM chatsluice.rule_publication FOR UPDATE;
+    END IF;
 END
 $$;
 
@@ -809,7 +821,8 @@ BEGIN
 END
 $$;
 
-REVOKE EXECUTE ON FUNCTION chatsluice.publication_take, chatsluice.publication_add, chatsluice.publication_end FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION chatsluice.publication_take, chatsluice.publication_turn, chatsluice.publication_add,
+    chatsluice.publication_end FROM PUBLIC;
 
 -- Views --------------------------------------------------------------------------------------------------------------
 
@@ -823,7 +836,7 @@ WITH decided AS (
     WHERE r.state = 'decided'
     GROUP BY 1, 2
 )
-SELECT q.reason,
+SELECT q.kind,
        q.room_id,
        q.sent_at,
        now() - q.received_at AS age,
@@ -843,7 +856,7 @@ SELECT q.reason,
        q.assigned_to,
        coalesce(d.decided, 0) AS sender_decided,
        coalesce(d.upheld, 0) AS sender_upheld
-FROM (SELECT 'flagged' AS reason, e.group_id AS room_id, e.event_time AS sent_at, e.received_at, e.sdkappid, e.event_id,
+FROM (SELECT 'flagged' AS kind, e.group_id AS room_id, e.event_time AS sent_at, e.received_at, e.sdkappid, e.event_id,
              NULL::uuid AS outbox_id, e.from_account AS account, e.text, e.verdict, e.rule, e.hits, e.rule_revision,
              e.rewritten, r.claimed_by, r.claimed_until, r.assigned_to
       FROM chatsluice.event e

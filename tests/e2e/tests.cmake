@@ -31,6 +31,8 @@ set(stories
   operations
   outbox_commands
   privileges
+  publication
+  review
   roles
   rules_gate
   rules_live
