@@ -68,6 +68,7 @@ struct config {
         uint64_t max_shrink_percent, max_benign_per_mille, canary_events, max_changed_percent; /* of publishing */
         uint64_t rollback_factor;                                                              /* 0: off */
         int64_t rollback_window_ms;
+        bool publish_requests; /* carry out publications asked for by SQL */
     } rules;
     struct {
         enum transport transport;

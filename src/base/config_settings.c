@@ -275,6 +275,14 @@ const struct config_setting config_settings[CONFIG_SETTINGS] = {
      .min = 1 * SECOND_MS,
      .max = HOUR_MS,
      .help = "How long after taking a revision an instance watches for that; 200 messages are needed on both sides."},
+    {.section = "rules",
+     .key = "publish_requests",
+     .type = SETTING_SWITCH,
+     .offset = AT(rules.publish_requests),
+     .initial = "off",
+     .help =
+         "Carry out what is asked for with moderation.publish and moderation.rollback. The database role needs the\n"
+         "rights at the end of roles.sql for it."},
 
     {.section = "outbox",
      .key = "transport",

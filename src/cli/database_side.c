@@ -5,6 +5,7 @@
 #include "base/metrics.h"
 #include "base/wait.h"
 #include "outbox/outbox.h"
+#include "store/lexicon.h"
 #include "store/loader.h"
 #include "store/migrate.h"
 #include "store/rule_source.h"
@@ -99,6 +100,17 @@ static int hand_on(struct database_side *s, const struct config *config, struct 
     return r < 0 ? r : outbox_reload(s->outbox, config, err);
 }
 
+/* As `chatsluice rules publish` asks it, with one thread: requests and loading have the rest. */
+static struct gate_options gate_of(const struct config *c)
+{
+    return (struct gate_options){.max_shrink_percent = c->rules.max_shrink_percent,
+                                 .max_benign_per_mille = c->rules.max_benign_per_mille,
+                                 .max_changed_percent = c->rules.max_changed_percent,
+                                 .canary_events = c->rules.canary_events,
+                                 .canary_threads = 1,
+                                 .lexicon = lexicon_embedded()};
+}
+
 static int start_workers(struct database_side *s, struct err *err)
 {
     const struct config *c = s->config;
@@ -121,7 +133,9 @@ static int start_workers(struct database_side *s, struct err *err)
                                               .poll_interval_ms = c->rules.poll_interval_ms,
                                               .connect_timeout_ms = c->database.connect_timeout_ms,
                                               .rollback_factor = c->rules.rollback_factor,
-                                              .rollback_window_ms = c->rules.rollback_window_ms};
+                                              .rollback_window_ms = c->rules.rollback_window_ms,
+                                              .publish_requests = c->rules.publish_requests,
+                                              .gate = gate_of(c)};
     int r = 0;
 
     pthread_mutex_lock(&s->lock);

@@ -84,7 +84,8 @@ static int add_revision(const struct publication *p, struct db *db, const struct
                                          .overrides = report->overrides.len > 0 ? buf_text(&report->overrides) : NULL,
                                          .canary_ran = report->canary_ran,
                                          .canary_judged = report->canary_judged,
-                                         .canary_changed = report->canary_changed};
+                                         .canary_changed = report->canary_changed,
+                                         .ticket = options->ticket};
         r = rule_revision_add(db, &row, revision, err);
     }
     buf_release(&document);

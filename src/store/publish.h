@@ -3,11 +3,13 @@
 #define CHATSLUICE_STORE_PUBLISH_H
 
 #include "store/publish_gate.h"
+#include "store/rule_revision.h"
 
 struct publish_options {
     const char *author, *note;
     struct gate_options gate;
     bool dry_run; /* everything but the publication itself */
+    const struct revision_ticket *ticket;
 };
 
 /* Reads the tables, asks the gate and adds a revision, all against one snapshot. *report is initialised and tells of

@@ -75,9 +75,10 @@ static int restore(struct db *db, const struct rule_document *doc, const struct 
                                                      .author = options->author,
                                                      .note = options->note,
                                                      .kind = kind,
-                                                     .restores = result->restored},
+                                                     .restores = result->restored,
+                                                     .ticket = options->ticket},
                               &result->revision, err);
-    if (r == 0)
+    if (r == 0 && !options->ticket)
         r = mark_set_aside(db, result, options->author, err);
     if (r == 0 && options->tables)
         r = rule_store_write_tables(db, doc, true, options->author, err);
@@ -87,8 +88,12 @@ static int restore(struct db *db, const struct rule_document *doc, const struct 
 }
 
 /* One at a time: the row lock lasts to the end of the transaction. */
-static int take_turn(struct db *db, struct err *err)
+static int take_turn(struct db *db, const struct revision_ticket *ticket, struct err *err)
 {
+    if (ticket) {
+        const char *params[] = {ticket->request, ticket->attempt};
+        return db_query(db, NULL, "SELECT chatsluice.publication_turn($1::uuid, $2::integer)", 2, params, err);
+    }
     return db_exec(db, "SELECT FROM chatsluice.rule_publication FOR UPDATE", err);
 }
 
@@ -120,7 +125,7 @@ int rule_rollback(struct db *db, const struct rollback_options *options, struct 
     int r = db_begin(db, "", err);
 
     if (r == 0) {
-        r = take_turn(db, err);
+        r = take_turn(db, options->ticket, err);
         if (r == 0)
             r = roll_back(db, options, REVISION_ROLLBACK, &done, faults, err);
         r = db_end(db, r, err);
@@ -131,10 +136,15 @@ int rule_rollback(struct db *db, const struct rollback_options *options, struct 
     return 0;
 }
 
-/* $1: the revision, $2: the window in milliseconds. */
+/* $1: the revision, $2: the window in milliseconds. What was rolled back by itself before and published once more is
+ * what a person wants: that is the last word. */
 static const char may_go_back[] =
-    "SELECT FROM moderation.rule_history WHERE revision = $1::bigint AND in_force AND kind = 'publish'"
-    " AND published_at > now() - interval '1 minute' - $2::bigint * interval '1 millisecond'";
+    "SELECT FROM chatsluice.rule_revision AS r WHERE r.revision = $1::bigint AND r.kind = 'publish'"
+    " AND r.revision = (SELECT max(n.revision) FROM chatsluice.rule_revision AS n WHERE n.status = 'published')"
+    " AND r.published_at > now() - interval '1 minute' - $2::bigint * interval '1 millisecond'"
+    " AND NOT EXISTS (SELECT FROM chatsluice.rule_revision AS b"
+    "                 JOIN chatsluice.rule_revision AS a ON a.revision = b.rolled_back_by"
+    "                 WHERE b.checksum = r.checksum AND a.kind = 'automatic rollback')";
 
 static int check_automatic(struct db *db, uint64_t from, int64_t window_ms, struct err *err)
 {
@@ -160,7 +170,7 @@ int rule_rollback_automatic(struct db *db, uint64_t from, const char *note, int6
     int r = db_begin(db, "", err);
 
     if (r == 0) {
-        r = take_turn(db, err);
+        r = take_turn(db, NULL, err);
         if (r == 0)
             r = check_automatic(db, from, window_ms, err);
         if (r == 0)

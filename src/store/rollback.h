@@ -8,11 +8,13 @@
 
 #include "rules/ruleset.h"
 #include "store/db.h"
+#include "store/rule_revision.h"
 
 struct rollback_options {
     uint64_t to; /* 0: the newest published one before the one in force with other content */
     const char *author, *note;
     bool tables; /* the tables become what the revision says, too */
+    const struct revision_ticket *ticket;
 };
 
 struct rollback_result {

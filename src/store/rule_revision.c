@@ -23,6 +23,33 @@ static uint64_t number_at(const struct db_result *rows, size_t row, unsigned col
 
 /* Adding ---------------------------------------------------------------------------------------------------------- */
 
+/* params as of rule_revision_add; the right to add is the request's. */
+static int add_as_asked(struct db *db, const struct revision_ticket *ticket, const char *const *p,
+                        struct db_result **rows, struct err *err)
+{
+    const char *params[] = {ticket->request, ticket->attempt, p[0], p[1], p[2], p[3], p[7], p[8], p[9], p[10], p[11]};
+
+    return db_query(db, rows,
+                    "SELECT chatsluice.publication_add($1::uuid, $2::integer, $3, $4, $5::integer, $6::integer,"
+                    " $7::bigint, $8::jsonb, $9::jsonb, $10::bigint, $11::bigint)",
+                    11, params, err);
+}
+
+static int add_row(struct db *db, const char *const *params, struct db_result **rows, struct err *err)
+{
+    int r =
+        db_query(db, NULL, "UPDATE chatsluice.rule_publication SET last_revision = last_revision + 1", 0, NULL, err);
+
+    return r < 0 ? r
+                 : db_query(db, rows,
+                            "INSERT INTO chatsluice.rule_revision (revision, document, checksum, rules, terms, author,"
+                            " note, kind, restores, gate, overrides, canary_judged, canary_changed, published_at)"
+                            " SELECT last_revision, $1, $2, $3::integer, $4::integer, $5, $6, $7, $8::bigint,"
+                            " $9::jsonb, ARRAY(SELECT jsonb_array_elements_text($10::jsonb)), $11::bigint,"
+                            " $12::bigint, clock_timestamp() FROM chatsluice.rule_publication RETURNING revision",
+                            12, params, err);
+}
+
 int rule_revision_add(struct db *db, const struct revision_row *row, uint64_t *revision, struct err *err)
 {
     char rules[NUMBER_TEXT], terms[NUMBER_TEXT], restores[NUMBER_TEXT], judged[NUMBER_TEXT], changed[NUMBER_TEXT];
@@ -46,16 +73,7 @@ int rule_revision_add(struct db *db, const struct revision_row *row, uint64_t *r
     snprintf(restores, sizeof(restores), "%" PRIu64, row->restores);
     snprintf(judged, sizeof(judged), "%" PRIu64, row->canary_judged);
     snprintf(changed, sizeof(changed), "%" PRIu64, row->canary_changed);
-    int r =
-        db_query(db, NULL, "UPDATE chatsluice.rule_publication SET last_revision = last_revision + 1", 0, NULL, err);
-    if (r == 0)
-        r = db_query(db, &rows,
-                     "INSERT INTO chatsluice.rule_revision (revision, document, checksum, rules, terms, author, note,"
-                     " kind, restores, gate, overrides, canary_judged, canary_changed, published_at)"
-                     " SELECT last_revision, $1, $2, $3::integer, $4::integer, $5, $6, $7, $8::bigint, $9::jsonb,"
-                     " ARRAY(SELECT jsonb_array_elements_text($10::jsonb)), $11::bigint, $12::bigint,"
-                     " clock_timestamp() FROM chatsluice.rule_publication RETURNING revision",
-                     12, params, err);
+    int r = row->ticket ? add_as_asked(db, row->ticket, params, &rows, err) : add_row(db, params, &rows, err);
     if (r == 0 && (db_rows(rows) != 1 || !span_to_u64(db_value(rows, 0, 0), &number)))
         r = err_set(err, ERR_INVALID, "table rule_publication must hold exactly one row");
     db_result_free(rows);

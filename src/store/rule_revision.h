@@ -9,6 +9,12 @@
 
 enum revision_kind { REVISION_PUBLISH, REVISION_ROLLBACK, REVISION_AUTOMATIC_ROLLBACK };
 
+/* Of a publication that was asked for by SQL (publication.h): the database then takes author, note and kind from the
+ * request, and ends it with the same transaction. Numbers as text. */
+struct revision_ticket {
+    const char *request, *attempt;
+};
+
 struct revision_row {          /* a row to be added */
     const struct ruleset *set; /* counts and checksum */
     const char *document, *author, *note;
@@ -17,9 +23,11 @@ struct revision_row {          /* a row to be added */
     const char *gate, *overrides; /* JSON, NULL: none */
     bool canary_ran;
     uint64_t canary_judged, canary_changed;
+    const struct revision_ticket *ticket; /* NULL: nobody asked by SQL */
 };
 
-/* Takes the next number and adds the row, in the transaction that is open. */
+/* Takes the next number and adds the row, in the transaction that is open. With a ticket the revisions that a rollback
+ * passes over are set aside as well. */
 int rule_revision_add(struct db *db, const struct revision_row *row, uint64_t *revision, struct err *err);
 
 /* The document of a revision, whatever its status. ERR_NOT_FOUND. */

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/wait.h"
+#include "store/publication.h"
 #include "store/rollback.h"
 #include "store/rule_store.h"
 #include "store/rule_watch.h"
@@ -15,7 +16,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HEARTBEAT_MS = 5000, RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000, STOP_GRACE_MS = 3000, NUMBER_TEXT = 24 };
+enum {
+    HEARTBEAT_MS = 5000,
+    NOT_ALLOWED_MS = 60000,
+    RETRY_FIRST_MS = 100,
+    RETRY_MOST_MS = 5000,
+    STOP_GRACE_MS = 3000,
+    NUMBER_TEXT = 24
+};
 
 struct rule_source {
     /* fixed once started */
@@ -23,6 +31,8 @@ struct rule_source {
     struct spool *spool;
     char *database_url, *instance_id, *cache_directory;
     int64_t poll_interval_ms, connect_timeout_ms;
+    bool publish_requests;
+    struct gate_options gate;
     pthread_t thread;
 
     pthread_mutex_t lock; /* guards the next three, and replacing db */
@@ -33,8 +43,9 @@ struct rule_source {
     struct db *db;
     unsigned random;
     int64_t retry_ms;
-    int64_t heartbeat_us; /* when the next one is due */
-    uint64_t seen;        /* the revision last looked at, taken or refused; 0: none */
+    int64_t heartbeat_us;   /* when the next one is due */
+    int64_t not_allowed_us; /* requests are not looked for before: the right to is missing; 0: it is not */
+    uint64_t seen;          /* the revision last looked at, taken or refused; 0: none */
     char seen_checksum[RULESET_CHECKSUM];
     bool acknowledge; /* seen is still to be acknowledged, with this error (text "": none) */
     struct err refusal;
@@ -188,6 +199,31 @@ static int watch(struct rule_source *s, struct err *err)
     return 0;
 }
 
+/* Publications asked for by SQL ------------------------------------------------------------------------------------ */
+
+/* A missing right is told and looked for again after a minute; the rest of this thread's work goes on. */
+static int carry_out_request(struct rule_source *s, struct err *err)
+{
+    bool found = false;
+
+    if (!s->publish_requests || clock_mono_us() < s->not_allowed_us)
+        return 0;
+    int r = publication_carry_out(s->db, s->instance_id, &s->gate, &found, err);
+    if (r < 0 && strcmp(err->sqlstate, "42501") == 0) {
+        if (s->not_allowed_us == 0)
+            log_error("publications asked for by SQL cannot be carried out, see config/roles.sql",
+                      log_str("why", err->text));
+        s->not_allowed_us = clock_mono_us() + (int64_t)NOT_ALLOWED_MS * 1000;
+        s->heartbeat_us = 0;
+        return 0;
+    }
+    if (r == 0 && s->not_allowed_us != 0) {
+        s->not_allowed_us = 0;
+        s->heartbeat_us = 0;
+    }
+    return r == 0 && found ? look(s, err) : r;
+}
+
 /* This process in table instance ---------------------------------------------------------------------------------- */
 
 static int heartbeat(struct rule_source *s, struct err *err)
@@ -195,7 +231,9 @@ static int heartbeat(struct rule_source *s, struct err *err)
     char host[256] = "", pid[NUMBER_TEXT], revision[NUMBER_TEXT], records[NUMBER_TEXT], oldest[NUMBER_TEXT];
     struct spool_status status = {0};
     struct ruleset *set = ruleset_slot_get(s->slot);
-    const char *params[] = {s->instance_id, host, pid, CHATSLUICE_VERSION, status.id, revision, records, oldest};
+    const char *publishes = s->publish_requests && s->not_allowed_us == 0 ? "t" : "f";
+    const char *params[] = {s->instance_id, host,    pid,    CHATSLUICE_VERSION, status.id,
+                            revision,       records, oldest, publishes};
 
     if (s->spool)
         spool_get_status(s->spool, &status);
@@ -209,12 +247,12 @@ static int heartbeat(struct rule_source *s, struct err *err)
     int r = db_query(s->db, NULL,
                      "WITH killed AS (DELETE FROM chatsluice.instance WHERE seen_at < now() - interval '1 day')"
                      " INSERT INTO chatsluice.instance (instance_id, host, pid, version, spool_id, revision,"
-                     " spool_records, spool_oldest_seconds)"
-                     " VALUES ($1, $2, $3::integer, $4, $5, $6::bigint, $7::bigint, $8::bigint)"
+                     " spool_records, spool_oldest_seconds, publishes)"
+                     " VALUES ($1, $2, $3::integer, $4, $5, $6::bigint, $7::bigint, $8::bigint, $9::boolean)"
                      " ON CONFLICT (instance_id) DO UPDATE SET revision = excluded.revision,"
                      " spool_records = excluded.spool_records, spool_oldest_seconds = excluded.spool_oldest_seconds,"
-                     " seen_at = now()",
-                     8, params, err);
+                     " seen_at = now(), publishes = excluded.publishes",
+                     9, params, err);
     return r < 0 ? err_prefix(err, "could not write table instance") : 0;
 }
 
@@ -260,6 +298,8 @@ static int step(struct rule_source *s, struct err *err)
         r = look(s, err);
     if (r == 0)
         r = watch(s, err);
+    if (r == 0)
+        r = carry_out_request(s, err);
     if (r == 0 && s->acknowledge) {
         r = rule_store_acknowledge(s->db, s->seen, s->instance_id, s->refusal.text[0] ? s->refusal.text : NULL, err);
         s->acknowledge = r < 0 && !db_error_is_data(err); /* words PostgreSQL refuses will not get better */
@@ -332,6 +372,8 @@ int rule_source_start(struct rule_source **out, const struct rule_source_options
     s->cache_directory = strdup(options->cache_directory);
     s->poll_interval_ms = options->poll_interval_ms;
     s->connect_timeout_ms = options->connect_timeout_ms;
+    s->publish_requests = options->publish_requests;
+    s->gate = options->gate;
     s->watch.factor = options->rollback_factor;
     s->watch.window_us = options->rollback_window_ms * 1000;
     s->watch.start = counts_now();

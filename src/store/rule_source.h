@@ -6,6 +6,8 @@
  * With a rollback_factor it also watches the share of messages of this process that rules act on: when that jumps under
  * a new revision, it rolls back, once for all instances (rollback.h).
  *
+ * With publish_requests it carries out what people have asked for by SQL (publication.h), one request a look.
+ *
  * Rhythm: one look each poll_interval_ms, the row in instance every five seconds. Without the database the set in the
  * slot stays in force and the thread tries again, growing to 5 s, with jitter. Options are copied. */
 #ifndef CHATSLUICE_STORE_RULE_SOURCE_H
@@ -14,6 +16,7 @@
 #include "base/err.h"
 #include "rules/ruleset.h"
 #include "spool/spool.h"
+#include "store/publish_gate.h"
 
 struct rule_source;
 
@@ -27,6 +30,8 @@ struct rule_source_options {
     int64_t connect_timeout_ms;
     uint64_t rollback_factor; /* see rule_watch.h; 0: never by itself */
     int64_t rollback_window_ms;
+    bool publish_requests;    /* publications asked for by SQL are carried out here */
+    struct gate_options gate; /* limits and lexicon of those; borrowed to the end */
 };
 
 int rule_source_start(struct rule_source **out, const struct rule_source_options *options, struct err *err);

@@ -40,6 +40,13 @@ class Cluster:
             database.migrate()
         return database
 
+    def copy(self, database):
+        """A database like this one, to which nobody is connected: much faster than migrating another."""
+        self.databases += 1
+        copied = Database(self, f"test_{self.databases}")
+        Database(self, "postgres").execute(f"CREATE DATABASE {copied.name} TEMPLATE {database.name}")
+        return copied
+
 
 class Database:
     def __init__(self, cluster, name):

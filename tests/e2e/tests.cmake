@@ -35,6 +35,8 @@ set(stories
   operations
   outbox_commands
   privileges
+  publication
+  review
   roles
   rules_gate
   rules_live
