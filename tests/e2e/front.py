@@ -51,7 +51,10 @@ class Front(Process):
     def states(self):
         """{name of the instance: UP, DOWN, UP 1/2...}, as HAProxy sees it."""
         with socket.socket(socket.AF_UNIX) as admin:
-            admin.connect(str(self.folder / "admin"))
+            try:
+                admin.connect(str(self.folder / "admin"))
+            except OSError:
+                return {}  # not there yet
             admin.sendall(b"show stat\n")
             text = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
         return {row["svname"]: row["status"] for row in csv.DictReader(text.lstrip("# ").splitlines())
