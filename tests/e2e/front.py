@@ -27,8 +27,10 @@ class Front(Process):
         self.tls = ssl.create_default_context(cafile=certificate)
         text = CONFIG.read_text()
         for found, wanted in (
-                (r"log /dev/log local0", f"log stderr format raw local0\n    stats socket {self.folder}/admin mode 600 level admin"),
-                (r"bind :443 ssl crt /etc/haproxy/chatsluice\.pem", f"bind 127.0.0.1:{plain_port}\n    bind 127.0.0.1:{self.port} ssl crt {both}"),
+                (r"log /dev/log local0",
+                 f"log stderr format raw local0\n    stats socket {self.folder}/admin mode 600 level admin"),
+                (r"bind :443 ssl crt /etc/haproxy/chatsluice\.pem",
+                 f"bind 127.0.0.1:{plain_port}\n    bind 127.0.0.1:{self.port} ssl crt {both}"),
                 (r"    server one .*\n    server two .*\n", "".join(
                     f"    server {service.name} 127.0.0.1:{service.webhook_port} port {service.operations_port}\n"
                     for service in services))):
@@ -49,7 +51,10 @@ class Front(Process):
     def states(self):
         """{name of the instance: UP, DOWN, UP 1/2...}, as HAProxy sees it."""
         with socket.socket(socket.AF_UNIX) as admin:
-            admin.connect(str(self.folder / "admin"))
+            try:
+                admin.connect(str(self.folder / "admin"))
+            except OSError:
+                return {}  # not there yet
             admin.sendall(b"show stat\n")
             text = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
         return {row["svname"]: row["status"] for row in csv.DictReader(text.lstrip("# ").splitlines())

@@ -250,7 +250,8 @@ class Journey(EndToEnd):
         query = dict(p.split("=") for p in self.webhooks.query(BEFORE, self.webhooks.token, age_s=50).split("&"))
         seen = {"Sign": query["Sign"], "RequestTime": query["RequestTime"]}
         first = before("hello", group="replayed")
-        for body, expected in ((first, answer()), (first, answer()), (first | before("buy buy buy", group="replayed"), answer(2))):
+        other = before("buy buy buy", group="replayed")
+        for body, expected in ((first, answer()), (first, answer()), (other, answer(2))):
             self.assertEqual(self.post(body, **seen).bytes, expected)
         old = dict(p.split("=") for p in self.webhooks.query(BEFORE, self.webhooks.token, age_s=65).split("&"))
         self.assertEqual(self.webhooks.post(first, Sign=old["Sign"], RequestTime=old["RequestTime"]).status, 403)

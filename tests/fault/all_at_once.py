@@ -9,10 +9,10 @@ up; when the trouble is over nothing is lost, nothing is doubled, and no correct
 
 The storms differ in the syncs: every third one is slow; every one is; every one is and `webhook.deadline` is 600 ms. What
 can be had: whoever comes while a slow sync is on its way waits for its end and for the next one. When that is quick the
-worst is 500 ms; when it is slow, too, the worst is 1,000 ms (and 1,500 where a segment ends, which takes two). Only a
-nearer deadline changes that: the verdict of a Before webhook then leaves ahead of its record, which is counted, and an
-After webhook is not acknowledged. Latency counts from the moment a request was due. The last line of output is a JSON
-object with the figures, in ms.
+worst is 500 ms; when it is slow, too, the worst is 1,000 ms, and where a segment ends, which takes two, the deadline's
+1,500. Only a nearer deadline changes that: the verdict of a Before webhook then leaves ahead of its record, which is
+counted, and an After webhook is not acknowledged. Latency counts from the moment a request was due. The last line of
+output is a JSON object with the figures, in ms.
 """
 import itertools
 import shutil
@@ -118,7 +118,8 @@ class AllAtOnce(EndToEnd):
         webhook = {"listen": "127.0.0.1:0", "threads": self.connections() + 16}
         if self.deadline:
             webhook |= {"deadline": self.deadline, "body_timeout": "300ms"}
-        self.live = Live(self, self.cluster.create_database(), environment=environment, webhook=webhook, spool={"segment_bytes": "32MiB"},
+        self.live = Live(self, self.cluster.create_database(), environment=environment, webhook=webhook,
+                         spool={"segment_bytes": "32MiB"},
                          outbox={"timeout": "3s", "confirm_within": "2s", "time_to_live": "10m", "room_per_minute": 2400})
         for room in range(ROOMS):
             self.live.sim.create_room(f"room-{room}")
