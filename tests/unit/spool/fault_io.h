@@ -23,6 +23,7 @@ struct fault_io {
     bool stalled; /* fdatasync waits */
     uint64_t bad_from, bad_to;
     ino_t bad_inode;
+    int bad_errno;   /* EIO unless the test says otherwise */
     long calls_left; /* then every call fails, a pwrite half done; negative: never */
 };
 
@@ -61,7 +62,7 @@ static inline ssize_t fault_pread(const struct spool_io *io, int fd, void *data,
     hits = f->fault == FAULT_PREAD && fstat(fd, &st) == 0 && st.st_ino == f->bad_inode &&
            (uint64_t)offset < f->bad_to && (uint64_t)offset + len > f->bad_from;
     pthread_mutex_unlock(&f->lock);
-    errno = EIO;
+    errno = f->bad_errno;
     return hits ? -1 : pread(fd, data, len, offset);
 }
 
@@ -116,6 +117,7 @@ static inline void fault_io_init(struct fault_io *f)
         .io = {fault_pread, fault_pwrite, fault_fdatasync, fault_fsync, fault_rename, fault_unlink, fault_ftruncate},
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .change = PTHREAD_COND_INITIALIZER,
+        .bad_errno = EIO,
         .calls_left = -1,
     };
 }

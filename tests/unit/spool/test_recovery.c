@@ -533,6 +533,35 @@ static void damage_is_seen_without_opening(void **state)
     spool_reader_close(reader);
 }
 
+/* `spool verify` counts them and names the first. */
+static void headers_and_lengths_are_noted_while_reading(void **state)
+{
+    struct model *m = *state;
+    struct spool_reader_notes notes;
+    struct spool_reader *reader;
+    struct spool_record record;
+    uint64_t segments[4] = {0};
+    size_t count = 0;
+
+    for (uint64_t seq = 1; seq <= RECORDS && count < 4; seq++)
+        if (m->places[seq].last_of_segment)
+            segments[count++] = m->places[seq].segment;
+    assert_int_equal(count, 4);
+    flip_bit(m->fixture, segments[0], 20, 3);
+    flip_bit(m->fixture, segments[3], 20, 3);
+    truncate_segment(m->fixture, segments[1], SEGMENT - 8);
+    truncate_segment(m->fixture, segments[2], SEGMENT / 2);
+    assert_int_equal(spool_reader_open_directory(&reader, m->fixture->directory, 1, NULL), 0);
+    while (spool_reader_next(reader, &record, NULL) != 0)
+        assert_true(record.seq <= RECORDS);
+    spool_reader_get_notes(reader, &notes);
+    assert_int_equal(notes.damaged_headers, 2);
+    assert_int_equal(notes.damaged_segment, segments[0]);
+    assert_int_equal(notes.short_segments, 2);
+    assert_int_equal(notes.short_segment, segments[1]);
+    spool_reader_close(reader);
+}
+
 int main(void)
 {
 #define RECOVERY_TEST(name) cmocka_unit_test_setup_teardown(name, recovery_setup, recovery_teardown)
@@ -553,6 +582,7 @@ int main(void)
         RECOVERY_TEST(numbers_missing_before_a_mark_are_reported),
         RECOVERY_TEST(a_crash_at_any_step_of_recovery),
         RECOVERY_TEST(damage_is_seen_without_opening),
+        RECOVERY_TEST(headers_and_lengths_are_noted_while_reading),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

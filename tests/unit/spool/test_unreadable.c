@@ -237,6 +237,103 @@ static void an_unreadable_header_is_as_a_damaged_one(void **state)
     assert_int_equal(u->spool->next_seq, RECORDS + 1);
 }
 
+/* What is no fault of the disk's bytes says nothing about them: not that they are damaged, nor that there are none. */
+static const struct trouble {
+    uint64_t from;
+    const char *says;
+} troubles[] = {
+    {0, "could not read spool segment"}, /* its header */
+    {SEGMENT_HEADER_BYTES, "could not read the spool segment of number"},
+    {BAD_PAGE + 100, "could not read the spool segment of number"},
+    {SEGMENT - 100, "could not read the spool segment of number"},
+};
+
+static void what_fails_for_a_moment_is_no_damage(void **state)
+{
+    struct unreadable *u = *state;
+    struct spool_record record;
+    struct err err;
+    int r;
+
+    u->disk.bad_errno = ENOMEM;
+    u->spool = open_io(u->fixture, &u->disk.io);
+    for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
+        uint64_t due;
+
+        assert_int_equal(spool_reader_open(&u->reader, u->spool, 1, NULL), 0);
+        spoil(u, nth_segment(u, 1), troubles[i].from, troubles[i].from + 1);
+        due = read_from(u, 1, &r, &record, &err);
+        assert_int_equal(r, ERR_FAILED);
+        assert_non_null(strstr(err.text, troubles[i].says));
+        assert_true(due < nth_segment(u, 2));
+        assert_int_equal(read_from(u, due, &r, &record, &err), due);
+        assert_int_equal(r, ERR_FAILED);
+        fault_io_set(&u->disk, FAULT_NONE);
+        assert_int_equal(read_from(u, due, &r, &record, &err), RECORDS + 1);
+        assert_int_equal(r, 0);
+        spool_reader_close(u->reader);
+        u->reader = NULL;
+    }
+}
+
+static void a_spool_is_not_opened_by_guess(void **state)
+{
+    struct unreadable *u = *state;
+    struct spool_record record;
+    struct err err;
+    int r;
+
+    u->disk.bad_errno = ENOMEM;
+    for (size_t i = 0; i < sizeof(troubles) / sizeof(troubles[0]); i++) {
+        spoil(u, nth_segment(u, 1), troubles[i].from, troubles[i].from + 1);
+        assert_int_equal(spool_open_io(&u->spool, &u->fixture->options, &u->disk.io, &err), ERR_FAILED);
+        assert_non_null(strstr(err.text, "could not read"));
+        assert_null(u->spool);
+        fault_io_set(&u->disk, FAULT_NONE);
+    }
+    open_and_read(u);
+    assert_int_equal(read_from(u, 1, &r, &record, &err), RECORDS + 1);
+    assert_int_equal(r, 0);
+    assert_int_equal(count_quarantine(u->fixture), 0);
+}
+
+/* The end of damage is looked for over a stretch that cannot be read at that moment. */
+static void damage_is_not_measured_while_reading_fails(void **state)
+{
+    struct unreadable *u = *state;
+    uint64_t segment = nth_segment(u, 1), due;
+    struct spool_record record;
+    struct err err;
+    char path[256], junk[SEGMENT - 2000 - SEGMENT_HEADER_BYTES];
+    int fd, r;
+
+    segment_path(path, u, "", segment);
+    fd = open(path, O_WRONLY);
+    memset(junk, 0xFF, sizeof(junk));
+    assert_int_equal(pwrite(fd, junk, sizeof(junk), SEGMENT_HEADER_BYTES), sizeof(junk));
+    close(fd);
+    u->disk.bad_errno = ENOMEM;
+    spoil(u, segment, 12000, 12001);
+    assert_int_equal(spool_open_io(&u->spool, &u->fixture->options, &u->disk.io, &err), ERR_FAILED);
+    assert_int_equal(count_quarantine(u->fixture), 0);
+
+    fault_io_set(&u->disk, FAULT_NONE);
+    open_and_read(u);
+    assert_int_equal(count_quarantine(u->fixture), 1);
+    spoil(u, segment, 12000, 12001);
+    due = read_from(u, 1, &r, &record, &err);
+    assert_int_equal(due, segment);
+    assert_int_equal(r, ERR_FAILED);
+    assert_int_equal(read_from(u, due, &r, &record, &err), due);
+    assert_int_equal(r, ERR_FAILED);
+    fault_io_set(&u->disk, FAULT_NONE);
+    assert_int_equal(read_from(u, due, &r, &record, &err), due);
+    assert_int_equal(r, ERR_INVALID);
+    assert_true(record.seq > due && record.seq < nth_segment(u, 2) - 1);
+    assert_int_equal(read_from(u, record.seq + 1, &r, &record, &err), RECORDS + 1);
+    assert_int_equal(r, 0);
+}
+
 int main(void)
 {
 #define UNREADABLE_TEST(name) cmocka_unit_test_setup_teardown(name, unreadable_setup, unreadable_teardown)
@@ -246,6 +343,9 @@ int main(void)
         UNREADABLE_TEST(an_unreadable_tail_is_sealed),
         UNREADABLE_TEST(an_unreadable_header_of_the_newest_segment_seals_it),
         UNREADABLE_TEST(an_unreadable_header_is_as_a_damaged_one),
+        UNREADABLE_TEST(what_fails_for_a_moment_is_no_damage),
+        UNREADABLE_TEST(a_spool_is_not_opened_by_guess),
+        UNREADABLE_TEST(damage_is_not_measured_while_reading_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -449,6 +449,64 @@ static const char *const seeds[] = {
     "\"MsgContent\":{\"Text\":\"call \\u4f60\\ud83d\\ude00 \xE4\xBD\xA0\xE5\xA5\xBD\"}}],\"CloudCustomData\":\"{\\\"lvl\\\":3}\"}",
     "[0,-0,1.5,-2.5e10,1e-400,123456789012345678901234567890,true,false,null,\"\\u0000\\ud800\",{},[],[[{\"a\":{}}]]]",
     "{\"a\":{\"b\":[1,2,{\"c\":\"\\\\\\/\\b\\f\\n\\r\\t\\\"\"}],\"\xF0\x9F\x98\x80\":\"\xF0\x9F\x98\x80\"},\"a\":1e5}"};
+static void expect_inside(struct span whole, struct span part)
+{
+    assert_true(part.data >= whole.data && part.data + part.len <= whole.data + whole.len);
+}
+
+static void locate_everything(struct span text, unsigned depth)
+{
+    struct span key, value = text;
+    struct buf said = BUF_INIT;
+    size_t cursor = 0;
+
+    while (depth < 4 && gate_next(text, &cursor, &value)) {
+        expect_inside(text, value);
+        locate_everything(value, depth + 1);
+    }
+    for (cursor = 0; depth < 4 && gate_next_member(text, &cursor, &key, &value);) {
+        expect_inside(text, key);
+        expect_inside(text, value);
+        gate_string_is(key, "MsgBody");
+        locate_everything(value, depth + 1);
+    }
+    value = text;
+    gate_member(text, "MsgBody", &value);
+    expect_inside(text, value);
+    gate_element(text, 1, &value);
+    expect_inside(text, value);
+    gate_string(text, &said);
+    assert_true(said.len <= text.len);
+    buf_reset(&said);
+    gate_unescape_pairs(text, &said);
+    assert_true(said.len <= text.len);
+    buf_release(&said);
+}
+
+/* What the gate refuses they may take for anything, but they read nothing behind it: each piece has a block of memory
+ * of its own, as long as it is. */
+static void test_locators_stay_inside_of_no_json(void **state)
+{
+    const char *const texts[] = {seeds[0], seeds[1], seeds[2], "[1,{\"a\" : [\"\\uD836\\udc00\\\"\" , }",
+                                 "{\"a\" \"b\" \"c\\"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        size_t len = strlen(texts[i]);
+
+        for (size_t from = 0; from < len; from += from < 8 ? 1 : 7) {
+            for (size_t end = from + 1; end <= len; end++) {
+                char *piece = malloc(end - from);
+
+                assert_non_null(piece);
+                memcpy(piece, texts[i] + from, end - from);
+                locate_everything((struct span){piece, end - from}, 0);
+                free(piece);
+            }
+        }
+    }
+}
+
 /* Every string json-c found is UTF-8, however deep it stands. */
 static void check_strings(struct json_value v, struct span text)
 {
@@ -497,11 +555,17 @@ static void test_json_c_reads_what_the_gate_accepts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts),         cmocka_unit_test(test_accepts_on_the_wire_only),
-        cmocka_unit_test(test_refuses),         cmocka_unit_test(test_refuses_every_prefix),
-        cmocka_unit_test(test_limits),          cmocka_unit_test(test_counts_members),
-        cmocka_unit_test(test_unescapes_pairs), cmocka_unit_test(test_member),
-        cmocka_unit_test(test_elements),        cmocka_unit_test(test_json_c_reads_what_the_gate_accepts),
+        cmocka_unit_test(test_accepts),
+        cmocka_unit_test(test_accepts_on_the_wire_only),
+        cmocka_unit_test(test_refuses),
+        cmocka_unit_test(test_refuses_every_prefix),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_counts_members),
+        cmocka_unit_test(test_unescapes_pairs),
+        cmocka_unit_test(test_member),
+        cmocka_unit_test(test_elements),
+        cmocka_unit_test(test_locators_stay_inside_of_no_json),
+        cmocka_unit_test(test_json_c_reads_what_the_gate_accepts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
