@@ -215,10 +215,10 @@ static int adopt_position(struct loader *l, struct err *err)
             account_for(l, &l->in_doubt);
         log_info("commit without an answer settled", log_bool("committed", found == l->in_doubt_seq),
                  log_u64("position", found));
-    } else if (l->state != STATE_NEW && found != known && ours) {
+    } else if (l->adopted && found != known && ours) {
         /* Its server process was still at it when the position was read after the connection had broken. */
         log_info("commit without an answer came late", log_u64("position", found));
-    } else if (l->state != STATE_NEW && found != known) {
+    } else if (l->adopted && found != known) {
         log_error("somebody else moved the position of this spool", log_u64("expected", known), log_u64("found", found),
                   log_str("owner", buf_text(&owner)));
     }

@@ -30,12 +30,12 @@ static void draw_disk_faults(struct disk_faults *f)
 
 static void draw_database_faults(struct database_faults *f)
 {
-    *f = (struct database_faults){.slow = seldom(20),
-                                  .lost_before = seldom(60),
-                                  .lost_after = seldom(60),
-                                  .lost_in_commit = seldom(6),
-                                  .refused = seldom(4),
-                                  .cancelled = seldom(60)};
+    *f = (struct database_faults){.slow = seldom(10),
+                                  .lost_before = seldom(20),
+                                  .lost_after = seldom(20),
+                                  .lost_in_commit = seldom(3),
+                                  .refused = seldom(3),
+                                  .cancelled = seldom(20)};
 }
 
 static void harm(unsigned i)
@@ -60,6 +60,7 @@ static void harm(unsigned i)
         break;
     case 6:
         draw_disk_faults(disk);
+        draw_database_faults(database_faults());
         break;
     case 7:
         if (plan.kind != WORLD_SPOOL) {
