@@ -240,8 +240,9 @@ WRAP(pid_t, getpid(void))
     return (pid_t)sched_process() + 1;
 }
 
-/* What the service says of others, of whom there are none here. */
-static const char *const false_alarms[] = {"somebody else moved the position of this spool"};
+/* What the service says when others, of whom there are none here, did what they should not. */
+static const char *const false_alarms[] = {"somebody else moved the position of this spool",
+                                           "records are neither in this database nor in the spool any more"};
 
 /* Into the trace instead of standard error. */
 WRAP(void, log_write(enum log_level level, const struct log_field fields[LOG_FIELDS]))
