@@ -86,7 +86,8 @@ static void image_write(struct image *i, size_t at, const void *data, size_t len
 {
     if (at + len > i->len)
         image_resize(i, at + len);
-    memcpy(i->bytes + at, data, len);
+    if (len > 0)
+        memcpy(i->bytes + at, data, len);
 }
 
 static struct file *names_find(const struct names *n, const char *text)

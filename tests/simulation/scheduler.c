@@ -219,29 +219,37 @@ static void task_main(void)
     abort();
 }
 
-static struct task *task_new(unsigned process, const char *name, void *(*run)(void *arg), void *arg)
+static struct task *slot_find(void)
 {
-    struct task *t = NULL;
-
-    for (size_t i = 1; i < s.count && !t; i++) /* the first one's end is the end */
+    for (size_t i = 1; i < s.count; i++) /* the first one's end is the end */
         if (s.tasks[i].state == TASK_JOINED)
-            t = &s.tasks[i];
-    if (!t && s.count == TASKS_MOST)
+            return &s.tasks[i];
+    if (s.count == TASKS_MOST)
         sched_fail("more than %d tasks at once", TASKS_MOST);
-    if (!t)
-        t = &s.tasks[s.count++];
-    memset(t, 0, sizeof(*t));
-    t->state = TASK_READY;
-    t->process = process;
-    snprintf(t->name, sizeof(t->name), "%s", name);
-    t->run = run;
-    t->arg = arg;
+    return &s.tasks[s.count++];
+}
+
+static void context_make(struct task *t)
+{
     t->stack = stack_new();
     getcontext(&t->context);
     t->context.uc_stack.ss_sp = t->stack;
     t->context.uc_stack.ss_size = STACK_BYTES;
     t->context.uc_link = NULL;
     makecontext(&t->context, task_main, 0);
+}
+
+static struct task *task_new(unsigned process, const char *name, void *(*run)(void *arg), void *arg)
+{
+    struct task *t = slot_find();
+
+    memset(t, 0, sizeof(*t));
+    t->state = TASK_READY;
+    t->process = process;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    t->run = run;
+    t->arg = arg;
+    context_make(t);
     s.figures.tasks++;
     return t;
 }
@@ -419,10 +427,7 @@ int64_t sched_wall_us(void)
     return epoch_us + s.now_us;
 }
 
-/* What only this file can do for the wrappers of wrap_threads.c. */
-void *sched_task_start(const char *name, void *(*run)(void *arg), void *arg);
-bool sched_task_over(void *task, bool join);
-void sched_wake_one(const void *on);
+/* For threads.c ------------------------------------------------------------------------------------------------- */
 
 void *sched_task_start(const char *name, void *(*run)(void *arg), void *arg)
 {

@@ -46,6 +46,11 @@ int64_t sched_wall_us(void);
 uint64_t sched_random(uint64_t n);
 bool sched_chance(unsigned n);
 
+/* For threads.c: a task of the caller's process that can be joined, and whether it has ended; a join frees it. */
+void *sched_task_start(const char *name, void *(*run)(void *arg), void *arg);
+bool sched_task_over(void *task, bool join);
+void sched_wake_one(const void *on); /* the seed says whom */
+
 /* One line of the trace. */
 void sched_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 bool sched_traces(void);

@@ -116,7 +116,7 @@ def suite(folder, url):
     seeds = int(2048 * SCALE * SCALE)
     status, total, words = worker.run("--from", 1, "--seeds", seeds)
     if status == 0:
-        status, _, words = worker.run("--from", 100000, "--seeds", 64, "--twice")
+        status, _, words = worker.run("--from", 100000, "--seeds", int(64 * SCALE), "--twice")
     if status != 0:
         raise Broken(f"{words}\nto see what happened: tests/simulation/simulation.py --seeds 1 --from SEED --trace")
     if SCALE == 1:  # once is proof enough

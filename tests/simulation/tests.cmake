@@ -1,4 +1,7 @@
 # Deterministic simulation: the service's own threads, clocks, disk, database and HTTP calls, by --wrap, on one seed.
+if(CHATSLUICE_BUILD MATCHES "thread|fuzz") # one real thread has no races; and the fibers of sanitizers are gcc's here
+  return()
+endif()
 add_executable(simulation
   simulation/database.c
   simulation/disk.c
@@ -32,9 +35,7 @@ foreach(call
   target_link_options(simulation PRIVATE -Wl,--wrap=${call})
 endforeach()
 
-if(NOT CHATSLUICE_BUILD STREQUAL "thread") # there is one thread
-  add_test(NAME simulation
-    COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/simulation/simulation.py
-    WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/simulation)
-  set_tests_properties(simulation PROPERTIES LABELS fault TIMEOUT 600 ENVIRONMENT "${e2e_environment}")
-endif()
+add_test(NAME simulation
+  COMMAND ${Python3_EXECUTABLE} -B ${CMAKE_SOURCE_DIR}/tests/simulation/simulation.py
+  WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/simulation)
+set_tests_properties(simulation PROPERTIES LABELS fault TIMEOUT 600 ENVIRONMENT "${e2e_environment}")

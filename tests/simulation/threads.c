@@ -23,11 +23,6 @@
 
 enum { SPURIOUS = 400 };
 
-/* scheduler.c */
-void *sched_task_start(const char *name, void *(*run)(void *arg), void *arg);
-bool sched_task_over(void *task, bool join);
-void sched_wake_one(const void *on);
-
 struct lock {
     void *owner;
 };
