@@ -352,6 +352,11 @@ bool instance_is_drained(unsigned n)
                : false;
 }
 
+void instance_step_clock(unsigned n, int64_t by_us)
+{
+    sched_step_wall(instances[n].process, by_us);
+}
+
 struct disk *instance_disk(unsigned n)
 {
     return instances[n].disk;

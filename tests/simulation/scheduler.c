@@ -17,6 +17,7 @@
 
 enum {
     TASKS_MOST = 4096,
+    PROCESSES_MOST = 512,
     STACK_BYTES = 256 * 1024,
     STEPS_MOST = 20 * 1000 * 1000,
     VIRTUAL_MOST_S = 3600, /* a seed is over in a minute or two of it; what is not, hangs */
@@ -52,6 +53,7 @@ static struct {
     void *stacks[TASKS_MOST]; /* free ones */
     size_t stack_count;
     int64_t now_us;
+    int64_t clock_is_off_us[PROCESSES_MOST];
     uint64_t seed, state;
     unsigned eagerness; /* at a point another task goes on once in so many times */
     bool print;
@@ -161,6 +163,7 @@ void sched_begin(uint64_t seed, bool print_trace)
     s.count = 0;
     s.current = NULL;
     s.now_us = 1000000;
+    memset(s.clock_is_off_us, 0, sizeof(s.clock_is_off_us));
     s.seed = seed;
     s.state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     s.print = print_trace;
@@ -425,6 +428,24 @@ int64_t sched_now_us(void)
 int64_t sched_wall_us(void)
 {
     return epoch_us + s.now_us;
+}
+
+static int64_t *clock_of(unsigned process)
+{
+    if (process >= PROCESSES_MOST)
+        sched_fail("more than %d processes", PROCESSES_MOST);
+    return &s.clock_is_off_us[process];
+}
+
+int64_t sched_process_wall_us(void)
+{
+    return sched_wall_us() + *clock_of(sched_process());
+}
+
+void sched_step_wall(unsigned process, int64_t by_us)
+{
+    *clock_of(process) += by_us;
+    sched_trace("the clock of process %u steps by %.3f s", process, (double)by_us / 1e6);
 }
 
 /* For threads.c ------------------------------------------------------------------------------------------------- */

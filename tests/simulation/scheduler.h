@@ -39,8 +39,10 @@ void sched_sleep_us(int64_t us);
 bool sched_wait(const void *on, int64_t deadline_us);
 void sched_wake(const void *on);
 
-int64_t sched_now_us(void); /* as clock_mono_us() */
-int64_t sched_wall_us(void);
+int64_t sched_now_us(void);          /* as clock_mono_us() */
+int64_t sched_wall_us(void);         /* true time */
+int64_t sched_process_wall_us(void); /* what the clock of the caller's process says */
+void sched_step_wall(unsigned process, int64_t by_us);
 
 /* The seed's numbers: below n, or true once in n. */
 uint64_t sched_random(uint64_t n);

@@ -205,7 +205,7 @@ WRAP(int64_t, clock_mono_us(void))
 
 WRAP(int64_t, clock_wall_us(void))
 {
-    return sched_wall_us();
+    return sched_process_wall_us();
 }
 
 WRAP(void, clock_sleep_ms(unsigned ms))

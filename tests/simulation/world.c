@@ -8,6 +8,7 @@
 
 enum {
     LOOK_US = 200 * 1000,
+    STEP_MOST_US = 10 * 1000 * 1000,
     DRAIN_MOST_US = 180 * 1000 * 1000, /* after the trouble; a budget by the minute, a breaker's pause */
 };
 
@@ -67,6 +68,9 @@ static void harm(unsigned i)
             database_faults()->away = !database_faults()->away;
             sched_trace("the database is %s", database_faults()->away ? "away" : "back");
         }
+        break;
+    case 8: /* less than what keeps a marker from being in time */
+        instance_step_clock(i, (int64_t)sched_random(2 * STEP_MOST_US) - STEP_MOST_US);
         break;
     default: /* nothing this time */
         break;

@@ -74,6 +74,7 @@ bool instance_is_up(unsigned i);
 bool instance_is_down(unsigned i);
 bool instance_has_failed(unsigned i); /* as the service sees it: it ends then */
 bool instance_is_drained(unsigned i); /* all it has on disk is loaded */
+void instance_step_clock(unsigned i, int64_t by_us);
 struct disk *instance_disk(unsigned i);
 void instance_release(unsigned process, uint64_t seq); /* for a planted bug */
 /* Sends it to one that is up; false: there is none. Answers come by sched_wake(webhook). */
