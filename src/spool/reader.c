@@ -14,8 +14,9 @@ struct spool_reader {
     const struct spool_io *io;
     int dir_fd;
     struct spool_uuid id;
-    uint64_t from;      /* records below are skipped */
-    uint64_t read_upto; /* what was durable when the cursor's window was filled */
+    uint64_t from;               /* records below are skipped */
+    uint64_t read_upto;          /* what was durable when the cursor's window was filled */
+    uint64_t gone_from, gone_to; /* as in the next record */
     struct segment_cursor cursor;
     struct spool_reader_notes notes;
 };
@@ -99,6 +100,15 @@ static int enter_segment(struct spool_reader *reader, uint64_t first_seq, struct
     return 0;
 }
 
+static void note_gone(struct spool_reader *reader, uint64_t from, uint64_t first_seq)
+{
+    if (from >= first_seq)
+        return;
+    if (reader->gone_to == 0)
+        reader->gone_from = from;
+    reader->gone_to = first_seq - 1;
+}
+
 /* Enters the segment that holds from, or the oldest one. 1: done, 0: there is no segment yet. */
 static int enter_first(struct spool_reader *reader, struct err *err)
 {
@@ -115,6 +125,8 @@ static int enter_first(struct spool_reader *reader, struct err *err)
         for (size_t i = 1; i < list.count && list.first_seqs[i] <= reader->from; i++)
             at = i;
         r = enter_segment(reader, list.first_seqs[at], err);
+        if (r == 0)
+            note_gone(reader, reader->from, list.first_seqs[at]);
         segment_list_release(&list);
         at = 0;
     } while (r == ERR_NOT_FOUND);
@@ -212,7 +224,11 @@ static int step_over(struct spool_reader *reader, uint64_t durable, struct segme
     if (r != 0)
         return r < 0 ? r : STEP_RECORD;
     if (after.first_seq > 0 && (c->next_seq >= after.first_seq || after.oldest)) {
+        const uint64_t next_seq = c->next_seq;
+
         r = enter_segment(reader, after.first_seq, err);
+        if (r == 0)
+            note_gone(reader, next_seq, after.first_seq);
         return r < 0 && r != ERR_NOT_FOUND ? r : STEP_AGAIN;
     }
     if (after.first_seq > 0 && after.first_seq - 1 < limit)
@@ -275,7 +291,12 @@ int spool_reader_next(struct spool_reader *reader, struct spool_record *record, 
         if (r == STEP_AGAIN || item.seq < reader->from)
             continue;
         reader->notes.tail_to = 0; /* there was more to come */
-        *record = (struct spool_record){.seq = item.seq, .appended_us = item.appended_us, .data = item.data};
+        *record = (struct spool_record){.seq = item.seq,
+                                        .appended_us = item.appended_us,
+                                        .data = item.data,
+                                        .gone_from = reader->gone_from,
+                                        .gone_to = reader->gone_to};
+        reader->gone_from = reader->gone_to = 0;
         if (r == STEP_RECORD)
             return 1;
         record->data = (struct span){0};

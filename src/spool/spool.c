@@ -545,6 +545,8 @@ static int take_over(struct spool *sp, struct err *err)
     r = remove_leftovers(sp, err);
     if (r == 0)
         r = directory_list(sp->dir_fd, &list, err);
+    if (r == 0 && list.count > 0)
+        r = directory_sync(sp->io, sp->dir_fd, err); /* the last process may have died before it synced a name */
     if (r == 0)
         r = identify(sp, &list, err);
     if (r == 0)

@@ -64,6 +64,9 @@ struct spool_record {
     uint64_t seq;
     int64_t appended_us; /* wall clock */
     struct span data;    /* borrowed until the next call on the same reader */
+    /* The numbers passed by right before it because their segments are not there any more; gone_to 0: none. Numbers
+     * recovery used up when it cut a torn tail are not among them: nobody was promised those. */
+    uint64_t gone_from, gone_to;
 };
 struct spool_reader;
 

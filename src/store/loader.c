@@ -247,10 +247,10 @@ static int adopt_position(struct loader *l, struct err *err)
             account_for(l, &l->in_doubt);
         log_info("commit without an answer settled", log_bool("committed", found == l->in_doubt_seq),
                  log_u64("position", found));
-    } else if (l->state != STATE_NEW && found != known && ours) {
+    } else if (l->adopted && found != known && ours) {
         /* Its server process was still at it when the position was read after the connection had broken. */
         log_info("commit without an answer came late", log_u64("position", found));
-    } else if (l->state != STATE_NEW && found != known) {
+    } else if (l->adopted && found != known) {
         log_error("somebody else moved the position of this spool", log_u64("expected", known), log_u64("found", found),
                   log_str("owner", buf_text(&owner)));
     }
@@ -376,6 +376,16 @@ static int commit(struct loader *l, const struct batch_tally *tally, struct err 
     return r;
 }
 
+/* What was neither loaded nor kept: somebody removed segments, or took an older database. */
+static void note_gone(const struct spool_record *record, uint64_t loaded)
+{
+    const uint64_t from = record->gone_from > loaded ? record->gone_from : loaded + 1;
+
+    if (record->gone_to >= from)
+        log_error("records are neither in this database nor in the spool any more", log_u64("from", from),
+                  log_u64("to", record->gone_to));
+}
+
 /* Reads records into the batch until it is full, nothing is waiting, or a row's partition is not settled (*unsettled_us
  * is its time, else INT64_MIN). streaming: inside a COPY that takes the rows as they come. */
 static int fill(struct loader *l, bool streaming, int64_t *unsettled_us, struct err *err)
@@ -400,11 +410,9 @@ static int fill(struct loader *l, bool streaming, int64_t *unsettled_us, struct 
             return got;
         if (record.seq <= b->last_seq)
             continue;
-        if (record.seq > b->last_seq + 1) {
-            log_error("records are neither in this database nor in the spool any more",
-                      log_u64("from", b->last_seq + 1), log_u64("to", record.seq - 1));
+        note_gone(&record, b->last_seq);
+        if (record.seq > b->last_seq + 1)
             batch_add_stretch(b, CHAIN_MISSING, record.seq - 1);
-        }
         r = batch_add(b, l->encoder, &record, &time_us, err);
         if (r == 0 && !partitions_settled(&l->partitions, time_us))
             *unsettled_us = time_us;

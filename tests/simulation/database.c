@@ -1,6 +1,8 @@
 #include "database.h"
 
+#include "plant.h"
 #include "scheduler.h"
+#include "world.h"
 
 #include "store/migrate.h"
 
@@ -198,10 +200,8 @@ static enum verb verb_of(const char *sql)
 
 static void brief(char out[100], const char *sql)
 {
-    static const char *const dull[] = {"SELECT ", "chatsluice.", "FROM "};
     size_t at = 0;
 
-    (void)dull;
     for (; *sql && at < 70; sql++) {
         if (strncmp(sql, "chatsluice.", 11) == 0)
             sql += 11;
@@ -313,6 +313,29 @@ static uint64_t digest(const struct db_result *result)
     return hash % 10000;
 }
 
+/* The statement as a planted bug has it. */
+static int run_query(struct connection *c, struct db_result **out, const char *sql, size_t count,
+                     const char *const *params, struct err *err)
+{
+    const char *lock = strstr(sql, " FOR UPDATE");
+    struct db *other;
+    char without[512];
+    int r;
+
+    if (!planted(BUG_TWO_TRANSACTIONS) || !strstr(sql, "spool_position") || !c->in_transaction)
+        return __real_db_query(c->real, out, sql, count, params, err);
+    if (lock) {
+        snprintf(without, sizeof(without), "%.*s", (int)(lock - sql), sql);
+        return __real_db_query(c->real, out, without, count, params, err);
+    }
+    other = real_take();
+    r = __real_db_query(other, out, sql, count, params, err);
+    idle[idle_count++] = other;
+    if (r == 0 && database_on_position && moves_position(sql))
+        database_on_position(params[0], strtoull(params[1], NULL, 10), strtoull(params[2], NULL, 10));
+    return r;
+}
+
 WRAP(int, db_query(struct db *db, struct db_result **out, const char *sql, size_t count, const char *const *params,
                    struct err *err))
 {
@@ -326,13 +349,15 @@ WRAP(int, db_query(struct db *db, struct db_result **out, const char *sql, size_
     r = arrive(c, VERB_OTHER, false, err);
     if (r < 0)
         return r;
-    r = __real_db_query(c->real, &result, sql, count, params, err);
+    r = run_query(c, &result, sql, count, params, err);
     brief(words, sql);
     sched_trace("db %s: %s = %d, %lld rows, digest %04" PRIu64 "%s%s", c->name, words, r,
                 r == 0 ? db_affected(result) : 0, r == 0 ? digest(result) : 0, r < 0 && err ? ", " : "",
                 r < 0 && err ? err->text : "");
-    if (r == 0 && moves_position(sql) && db_affected(result) == 1)
+    if (r == 0 && moves_position(sql) && db_affected(result) == 1 && !planted(BUG_TWO_TRANSACTIONS))
         note_position(c, params);
+    if (r == 0 && moves_position(sql) && planted(BUG_EARLY_RELEASE))
+        instance_release(c->process, strtoull(params[2], NULL, 10));
     r = leave(c, VERB_OTHER, r, err);
     if (r == 0 && out)
         *out = result;

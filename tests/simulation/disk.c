@@ -1,5 +1,6 @@
 #include "disk.h"
 
+#include "plant.h"
 #include "scheduler.h"
 
 #include <dirent.h>
@@ -46,6 +47,7 @@ struct disk {
     struct spool_io io; /* first: the calls get this address */
     char directory[64];
     struct disk_faults faults;
+    bool refused_reads;
     struct file *files[FILES_MOST];
     size_t file_count;
     struct names seen, durable;
@@ -84,7 +86,8 @@ static void image_write(struct image *i, size_t at, const void *data, size_t len
 {
     if (at + len > i->len)
         image_resize(i, at + len);
-    memcpy(i->bytes + at, data, len);
+    if (len > 0)
+        memcpy(i->bytes + at, data, len);
 }
 
 static struct file *names_find(const struct names *n, const char *text)
@@ -249,8 +252,10 @@ static ssize_t disk_pread(const struct spool_io *io, int fd, void *data, size_t 
     struct disk *d = disk_of(io);
 
     sched_pause();
-    if (chance(d->faults.read_error))
+    if (chance(d->faults.read_error)) {
+        d->refused_reads = true;
         return fails("pread", EIO);
+    }
     if (len > 1 && chance(d->faults.short_io))
         len = 1 + sched_random(len - 1);
     return pread(fd, data, len, offset);
@@ -297,7 +302,8 @@ static int disk_fdatasync(const struct spool_io *io, int fd)
         file_sync_failed(f);
         return fails("fdatasync", EIO);
     }
-    file_settle(f, true);
+    if (!planted(BUG_EARLY_ACK))
+        file_settle(f, true);
     return 0;
 }
 
@@ -309,7 +315,7 @@ static int disk_fsync(const struct spool_io *io, int fd)
     take_time(d);
     if (chance(d->faults.sync_error))
         return fails("fsync", EIO);
-    if (o && !o->file)
+    if (o && !o->file && !planted(BUG_NO_FOLDER_SYNC))
         changes_sync(d, o->in_quarantine);
     return 0;
 }
@@ -511,6 +517,11 @@ const char *disk_directory(const struct disk *d)
 struct disk_faults *disk_faults(struct disk *d)
 {
     return &d->faults;
+}
+
+bool disk_refused_reads(const struct disk *d)
+{
+    return d->refused_reads;
 }
 
 static void write_out(const struct disk *d, const char *name, const struct image *image)

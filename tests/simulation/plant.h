@@ -5,7 +5,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum bug { BUG_NONE, BUG_EARLY_ACK, BUG_TWO_TRANSACTIONS, BUG_EARLY_RELEASE, BUG_REPEAT, BUG_RATE, BUG_DEAF, BUGS };
+enum bug {
+    BUG_NONE,
+    BUG_EARLY_ACK,
+    BUG_NO_FOLDER_SYNC,
+    BUG_LOST_WAKEUP,
+    BUG_TWO_TRANSACTIONS,
+    BUG_EARLY_RELEASE,
+    BUG_REPEAT,
+    BUG_GIVE_UP,
+    BUG_RATE,
+    BUGS
+};
 
 bool plant(const char *name); /* false: there is no such bug */
 bool planted(enum bug bug);

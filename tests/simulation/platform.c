@@ -626,6 +626,8 @@ void platform_check_rooms(void)
         const struct span room = db_value(result, row, 0), action = db_value(result, row, 1),
                           text = db_value(result, row, 2), state = db_value(result, row, 3);
 
+        sched_trace("outbox: %.*s in %.*s is %.*s", (int)action.len, action.data, (int)room.len, room.data,
+                    (int)state.len, state.data);
         if (span_is(action, "send_text"))
             check_text(room, text, state);
         else if (span_is(action, "recall") && span_is(state, "done") && !was_recalled(room, db_value(result, row, 4)))

@@ -17,6 +17,7 @@
 
 enum {
     TASKS_MOST = 4096,
+    PROCESSES_MOST = 512,
     STACK_BYTES = 256 * 1024,
     STEPS_MOST = 20 * 1000 * 1000,
     VIRTUAL_MOST_S = 3600, /* a seed is over in a minute or two of it; what is not, hangs */
@@ -52,6 +53,7 @@ static struct {
     void *stacks[TASKS_MOST]; /* free ones */
     size_t stack_count;
     int64_t now_us;
+    int64_t clock_is_off_us[PROCESSES_MOST];
     uint64_t seed, state;
     unsigned eagerness; /* at a point another task goes on once in so many times */
     bool print;
@@ -161,6 +163,7 @@ void sched_begin(uint64_t seed, bool print_trace)
     s.count = 0;
     s.current = NULL;
     s.now_us = 1000000;
+    memset(s.clock_is_off_us, 0, sizeof(s.clock_is_off_us));
     s.seed = seed;
     s.state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     s.print = print_trace;
@@ -219,29 +222,37 @@ static void task_main(void)
     abort();
 }
 
-static struct task *task_new(unsigned process, const char *name, void *(*run)(void *arg), void *arg)
+static struct task *slot_find(void)
 {
-    struct task *t = NULL;
-
-    for (size_t i = 1; i < s.count && !t; i++) /* the first one's end is the end */
+    for (size_t i = 1; i < s.count; i++) /* the first one's end is the end */
         if (s.tasks[i].state == TASK_JOINED)
-            t = &s.tasks[i];
-    if (!t && s.count == TASKS_MOST)
+            return &s.tasks[i];
+    if (s.count == TASKS_MOST)
         sched_fail("more than %d tasks at once", TASKS_MOST);
-    if (!t)
-        t = &s.tasks[s.count++];
-    memset(t, 0, sizeof(*t));
-    t->state = TASK_READY;
-    t->process = process;
-    snprintf(t->name, sizeof(t->name), "%s", name);
-    t->run = run;
-    t->arg = arg;
+    return &s.tasks[s.count++];
+}
+
+static void context_make(struct task *t)
+{
     t->stack = stack_new();
     getcontext(&t->context);
     t->context.uc_stack.ss_sp = t->stack;
     t->context.uc_stack.ss_size = STACK_BYTES;
     t->context.uc_link = NULL;
     makecontext(&t->context, task_main, 0);
+}
+
+static struct task *task_new(unsigned process, const char *name, void *(*run)(void *arg), void *arg)
+{
+    struct task *t = slot_find();
+
+    memset(t, 0, sizeof(*t));
+    t->state = TASK_READY;
+    t->process = process;
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    t->run = run;
+    t->arg = arg;
+    context_make(t);
     s.figures.tasks++;
     return t;
 }
@@ -419,10 +430,25 @@ int64_t sched_wall_us(void)
     return epoch_us + s.now_us;
 }
 
-/* What only this file can do for the wrappers of wrap_threads.c. */
-void *sched_task_start(const char *name, void *(*run)(void *arg), void *arg);
-bool sched_task_over(void *task, bool join);
-void sched_wake_one(const void *on);
+static int64_t *clock_of(unsigned process)
+{
+    if (process >= PROCESSES_MOST)
+        sched_fail("more than %d processes", PROCESSES_MOST);
+    return &s.clock_is_off_us[process];
+}
+
+int64_t sched_process_wall_us(void)
+{
+    return sched_wall_us() + *clock_of(sched_process());
+}
+
+void sched_step_wall(unsigned process, int64_t by_us)
+{
+    *clock_of(process) += by_us;
+    sched_trace("the clock of process %u steps by %.3f s", process, (double)by_us / 1e6);
+}
+
+/* For threads.c ------------------------------------------------------------------------------------------------- */
 
 void *sched_task_start(const char *name, void *(*run)(void *arg), void *arg)
 {

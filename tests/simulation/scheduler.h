@@ -39,12 +39,19 @@ void sched_sleep_us(int64_t us);
 bool sched_wait(const void *on, int64_t deadline_us);
 void sched_wake(const void *on);
 
-int64_t sched_now_us(void); /* as clock_mono_us() */
-int64_t sched_wall_us(void);
+int64_t sched_now_us(void);          /* as clock_mono_us() */
+int64_t sched_wall_us(void);         /* true time */
+int64_t sched_process_wall_us(void); /* what the clock of the caller's process says */
+void sched_step_wall(unsigned process, int64_t by_us);
 
 /* The seed's numbers: below n, or true once in n. */
 uint64_t sched_random(uint64_t n);
 bool sched_chance(unsigned n);
+
+/* For threads.c: a task of the caller's process that can be joined, and whether it has ended; a join frees it. */
+void *sched_task_start(const char *name, void *(*run)(void *arg), void *arg);
+bool sched_task_over(void *task, bool join);
+void sched_wake_one(const void *on); /* the seed says whom */
 
 /* One line of the trace. */
 void sched_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -2,6 +2,7 @@
  *
  *   simulation --prepare --database URL          once for a database: virtual clock and schema
  *   simulation [--seeds N] [--from S] [--world spool|loader|outbox] [--database URL] [--plant BUG] [--trace] [--twice]
+ *              [--until-broken]
  *
  * Runs the seeds S..S+N-1 in a present folder it may write to (put it on a tmpfs), each in the world it draws; world.h
  * tells of them. --trace prints what happens, --twice runs each seed a second time and holds the traces against each
@@ -40,7 +41,7 @@ struct options {
     uint64_t from, seeds;
     int world;
     const char *database;
-    bool prepare, trace, twice;
+    bool prepare, trace, twice, until_broken;
 };
 
 static const char *const world_names[WORLD_KINDS] = {"spool", "loader", "outbox"};
@@ -143,6 +144,8 @@ static void run_all(const struct options *o, struct totals *totals)
         totals->failed++;
         next = totals->seed + 1;
         empty_folder();
+        if (o->until_broken)
+            break;
     }
 }
 
@@ -172,7 +175,7 @@ static void print(const struct options *o, const struct totals *t, double took)
 static void usage(void)
 {
     fputs("usage: simulation [--prepare] [--seeds N] [--from S] [--world spool|loader|outbox] [--database URL]\n"
-          "                  [--plant BUG] [--trace] [--twice]\n",
+          "                  [--plant BUG] [--trace] [--twice] [--until-broken]\n",
           stderr);
     plant_list(stderr);
     exit(2);
@@ -189,15 +192,12 @@ static int world_of(const char *name)
 
 static void read_options(struct options *o, int argc, char **argv)
 {
-    static const struct option known[] = {{"prepare", no_argument, NULL, 'p'},
-                                          {"seeds", required_argument, NULL, 'n'},
-                                          {"from", required_argument, NULL, 'f'},
-                                          {"world", required_argument, NULL, 'w'},
-                                          {"database", required_argument, NULL, 'd'},
-                                          {"plant", required_argument, NULL, 'b'},
-                                          {"trace", no_argument, NULL, 't'},
-                                          {"twice", no_argument, NULL, '2'},
-                                          {0}};
+    static const struct option known[] = {
+        {"prepare", no_argument, NULL, 'p'},        {"seeds", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 'f'},     {"world", required_argument, NULL, 'w'},
+        {"database", required_argument, NULL, 'd'}, {"plant", required_argument, NULL, 'b'},
+        {"trace", no_argument, NULL, 't'},          {"twice", no_argument, NULL, '2'},
+        {"until-broken", no_argument, NULL, 'u'},   {0}};
 
     for (int c; (c = getopt_long(argc, argv, "", known, NULL)) >= 0;) {
         switch (c) {
@@ -222,6 +222,9 @@ static void read_options(struct options *o, int argc, char **argv)
             break;
         case 't':
             o->trace = true;
+            break;
+        case 'u':
+            o->until_broken = true;
             break;
         case '2':
             o->twice = true;

@@ -8,6 +8,7 @@
 
 enum {
     LOOK_US = 200 * 1000,
+    STEP_MOST_US = 10 * 1000 * 1000,
     DRAIN_MOST_US = 180 * 1000 * 1000, /* after the trouble; a budget by the minute, a breaker's pause */
 };
 
@@ -30,12 +31,12 @@ static void draw_disk_faults(struct disk_faults *f)
 
 static void draw_database_faults(struct database_faults *f)
 {
-    *f = (struct database_faults){.slow = seldom(20),
-                                  .lost_before = seldom(60),
-                                  .lost_after = seldom(60),
-                                  .lost_in_commit = seldom(6),
-                                  .refused = seldom(4),
-                                  .cancelled = seldom(60)};
+    *f = (struct database_faults){.slow = seldom(10),
+                                  .lost_before = seldom(20),
+                                  .lost_after = seldom(20),
+                                  .lost_in_commit = seldom(3),
+                                  .refused = seldom(3),
+                                  .cancelled = seldom(20)};
 }
 
 static void harm(unsigned i)
@@ -60,12 +61,16 @@ static void harm(unsigned i)
         break;
     case 6:
         draw_disk_faults(disk);
+        draw_database_faults(database_faults());
         break;
     case 7:
         if (plan.kind != WORLD_SPOOL) {
             database_faults()->away = !database_faults()->away;
             sched_trace("the database is %s", database_faults()->away ? "away" : "back");
         }
+        break;
+    case 8: /* less than what keeps a marker from being in time */
+        instance_step_clock(i, (int64_t)sched_random(2 * STEP_MOST_US) - STEP_MOST_US);
         break;
     default: /* nothing this time */
         break;

@@ -47,6 +47,7 @@ void ledger_check_events(void);
 void ledger_position(const char *spool_id, uint64_t from, uint64_t to);
 /* world spool: the reader in the loader's place has taken this record for good. */
 void ledger_taken(uint64_t seq, enum command command, uint32_t random);
+void ledger_skipped(uint64_t seq);
 uint64_t ledger_taken_upto(void);
 void ledger_check_taken(void);
 
@@ -73,7 +74,9 @@ bool instance_is_up(unsigned i);
 bool instance_is_down(unsigned i);
 bool instance_has_failed(unsigned i); /* as the service sees it: it ends then */
 bool instance_is_drained(unsigned i); /* all it has on disk is loaded */
+void instance_step_clock(unsigned i, int64_t by_us);
 struct disk *instance_disk(unsigned i);
+void instance_release(unsigned process, uint64_t seq); /* for a planted bug */
 /* Sends it to one that is up; false: there is none. Answers come by sched_wake(webhook). */
 bool webhook_send(struct webhook *w);
 

@@ -138,6 +138,62 @@ static void many_segments(void **state)
     spool_close(sp);
 }
 
+/* Numbers whose segments were removed are told from those a torn tail used up: of these nobody was promised one. */
+static void what_is_gone_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    char path[256];
+    struct spool *sp;
+
+    f->options.segment_bytes = SPOOL_MIN_SEGMENT;
+    sp = open_spool(f);
+    append_upto(sp, 100);
+    spool_close(sp);
+    snprintf(path, sizeof(path), "%s/%020d.segment", f->directory, 1);
+    assert_int_equal(unlink(path), 0);
+    sp = open_spool(f);
+    assert_int_equal(spool_reader_open(&reader, sp, 3, NULL), 0);
+    assert_int_equal(spool_reader_next(reader, &record, NULL), 1);
+    assert_true(record.seq > 4);
+    assert_int_equal(record.gone_from, 3);
+    assert_int_equal(record.gone_to, record.seq - 1);
+    assert_int_equal(spool_reader_next(reader, &record, NULL), 1);
+    assert_int_equal(record.gone_to, 0);
+    spool_reader_close(reader);
+    spool_close(sp);
+}
+
+static void numbers_of_a_torn_tail_are_not_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct spool_reader *reader = NULL;
+    struct spool_record record;
+    struct spool *sp = open_spool(f);
+    char path[256];
+    FILE *file;
+    uint64_t last;
+
+    append_upto(sp, 3);
+    spool_close(sp);
+    snprintf(path, sizeof(path), "%s/%020d.segment", f->directory, 1);
+    file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 1024, SEEK_SET), 0);
+    fputs("torn", file);
+    fclose(file);
+    sp = open_spool(f);
+    assert_int_equal(spool_append(sp, SPAN("x"), in_ms(FOREVER_MS), &last, NULL), 0);
+    assert_true(last > 4);
+    assert_int_equal(spool_reader_open(&reader, sp, 4, NULL), 0);
+    assert_int_equal(spool_reader_next(reader, &record, NULL), 1);
+    assert_int_equal(record.seq, last);
+    assert_int_equal(record.gone_to, 0);
+    spool_reader_close(reader);
+    spool_close(sp);
+}
+
 static void large_segments_leave_step_by_step(void **state)
 {
     static char data[1024 * 1024];
@@ -172,6 +228,8 @@ int main(void)
         DIRECTORY_TEST(a_lock_names_who_holds_it_if_it_can),
         DIRECTORY_TEST(a_renamed_segment_is_refused),
         DIRECTORY_TEST(many_segments),
+        DIRECTORY_TEST(what_is_gone_is_told),
+        DIRECTORY_TEST(numbers_of_a_torn_tail_are_not_gone),
         DIRECTORY_TEST(large_segments_leave_step_by_step),
     };
 

@@ -166,6 +166,26 @@ static void an_error_of_the_disk_is_final(void **state)
     }
 }
 
+/* The last process may have named a segment and died before it synced the name: what is appended to it now must not go
+ * with the name when the power does. */
+static void names_are_synced_at_the_start(void **state)
+{
+    struct fixture *f = *state;
+    struct spool *sp = open_spool(f);
+    struct fault_io disk;
+    struct err err = {0};
+
+    assert_int_equal(append_word(sp, "one", INT64_MAX), 0);
+    spool_close(sp);
+    fault_io_init(&disk);
+    fault_io_set(&disk, FAULT_FSYNC);
+    assert_int_equal(spool_open_io(&sp, &f->options, &disk.io, &err), ERR_FAILED);
+    assert_non_null(strstr(err.text, "could not sync the spool directory"));
+    sp = open_spool(f);
+    assert_int_equal(next_seq(sp), 2);
+    spool_close(sp);
+}
+
 /* Appends until there is no space, makes space with arg, and appends again. */
 static void expect_full_then_fine(struct fixture *f, const struct spool_io *io, void (*make_space)(void *arg),
                                   void *arg)
@@ -406,6 +426,7 @@ int main(void)
         SPOOL_TEST(close_writes_what_is_queued),
         SPOOL_TEST(what_waits_in_memory_is_bounded),
         SPOOL_TEST(an_error_of_the_disk_is_final),
+        SPOOL_TEST(names_are_synced_at_the_start),
         SPOOL_TEST(no_space_is_not_final),
         SPOOL_TEST(a_full_file_system_recovers_by_release),
         SPOOL_TEST(a_segment_that_cannot_shrink_goes_all_the_same),
