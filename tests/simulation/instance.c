@@ -322,11 +322,6 @@ void instance_stop(unsigned n)
     sched_wake(&i->stop);
 }
 
-bool instance_is_up(unsigned n)
-{
-    return instances[n].state == UP;
-}
-
 bool instance_is_down(unsigned n)
 {
     return instances[n].state == DOWN;

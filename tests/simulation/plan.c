@@ -12,7 +12,7 @@ static uint64_t between(uint64_t least, uint64_t most)
     return least + sched_random(most - least + 1);
 }
 
-/* Of 32 seeds 28 have no database, three loaders, and one everything: that is what they take the other way round. */
+/* The less a world costs, the more seeds draw it: a seed of the outbox takes as long as sixty of the spool. */
 static enum world_kind draw_kind(uint64_t seed)
 {
     return seed % 32 == 0 ? WORLD_OUTBOX : seed % 32 < 4 ? WORLD_LOADER : WORLD_SPOOL;

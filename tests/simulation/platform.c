@@ -113,11 +113,6 @@ static bool fire(struct webhook *w)
     return w->answered;
 }
 
-struct after {
-    const struct message_said *message;
-    struct webhook *webhook;
-};
-
 /* Repeated when it is not acknowledged, and sometimes although it was: to another instance, perhaps. */
 static void *fire_after(void *arg)
 {

@@ -90,11 +90,6 @@ bool sched_chance(unsigned n)
 
 /* The trace -------------------------------------------------------------------------------------------------------- */
 
-bool sched_traces(void)
-{
-    return s.print;
-}
-
 static void trace_text(const char *text)
 {
     for (const char *c = text; *c; c++)

@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { FOREVER_S = 1000000 };
 #define FOREVER_US INT64_MAX
 
 struct sched_figures {
@@ -55,7 +54,6 @@ void sched_wake_one(const void *on); /* the seed says whom */
 
 /* One line of the trace. */
 void sched_trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-bool sched_traces(void);
 /* A broken promise: says so with what every task waits for, and ends the process with status 1. */
 void sched_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 

@@ -70,7 +70,6 @@ void instances_end(void);
 void instance_start(unsigned i); /* if it is not running */
 void instance_kill(unsigned i, bool power_cut);
 void instance_stop(unsigned i); /* in an orderly way; it may take a while until it is down */
-bool instance_is_up(unsigned i);
 bool instance_is_down(unsigned i);
 bool instance_has_failed(unsigned i); /* as the service sees it: it ends then */
 bool instance_is_drained(unsigned i); /* all it has on disk is loaded */
