@@ -59,6 +59,7 @@ BEGIN
             ('spool_position',   'SELECT, INSERT, UPDATE'),
             ('chain_block',      'SELECT, INSERT'),
             ('checkpoint',       'SELECT, INSERT'),
+            ('removed_day',      'SELECT'),
             ('rule_revision',    'SELECT'),
             ('rule_ack',         'SELECT, INSERT, UPDATE'),
             ('instance',         'SELECT, INSERT, UPDATE, DELETE'), -- its own row, and those of the long dead

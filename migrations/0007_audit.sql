@@ -63,3 +63,29 @@ CREATE TABLE chatsluice.checkpoint (
     line        text        NOT NULL, -- what is signed, and the signature
     PRIMARY KEY (spool_id, number)
 );
+
+-- Days (UTC, of event_time) whose rows retention has taken away: what the chain says of them is then not expected here.
+CREATE TABLE chatsluice.removed_day (
+    day        date        PRIMARY KEY,
+    removed_at timestamptz NOT NULL DEFAULT now(),
+    who        text        NOT NULL,
+    why        text,
+    archive    text                 -- where the rows went; null: nowhere
+);
+
+-- Erasing a person's data ----------------------------------------------------------------------------------------------
+
+-- What was erased, told without the name; each record names the hash of the one before, and checkpoints the last.
+CREATE TABLE chatsluice.erasure (
+    number          bigint      PRIMARY KEY CHECK (number > 0),
+    at              timestamptz NOT NULL, -- erased_at of the rows
+    who             text        NOT NULL,
+    why             text        NOT NULL,
+    sdkappid        bigint,               -- null: of all applications
+    account_digest  text        NOT NULL, -- of whose data: SHA-256 of number, blank and account, as hex
+    events          bigint      NOT NULL,
+    dead_letters    bigint      NOT NULL,
+    outbox_rows     bigint      NOT NULL,
+    actions         bigint      NOT NULL,
+    hash            bytea       NOT NULL
+);

@@ -84,6 +84,11 @@ struct config {
         char *ca_file;           /* NULL: the system's authorities */
     } outbox;
     struct {
+        char *key;       /* secret: PEM of an Ed25519 private key; NULL: checkpoints are not signed */
+        char *directory; /* of the file checkpoints; NULL: the spool's */
+        int64_t checkpoint_interval_ms;
+    } audit;
+    struct {
         enum log_format format;
         enum log_level level;
     } log;

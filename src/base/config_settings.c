@@ -373,6 +373,34 @@ const struct config_setting config_settings[CONFIG_SETTINGS] = {
      .example = "/etc/chatsluice/ca.pem",
      .help = "Certificate authorities the REST API's certificate is verified against. Left out: the system's."},
 
+    {.section = "audit",
+     .key = "key",
+     .type = SETTING_TEXT,
+     .offset = AT(audit.key),
+     .min = 1,
+     .max = 4096,
+     .secret = true,
+     .example = "/etc/chatsluice/audit.pem",
+     .help =
+         "Signs checkpoints of what is stored: the file `openssl genpkey -algorithm ed25519` writes. Without it none are\n"
+         "signed, and whoever may write to the database can rewrite history whole."},
+    {.section = "audit",
+     .key = "checkpoint_interval",
+     .type = SETTING_DURATION,
+     .offset = AT(audit.checkpoint_interval_ms),
+     .initial = "1m",
+     .min = 100,
+     .max = 24 * HOUR_MS,
+     .help = "How often a checkpoint is signed while events are being stored."},
+    {.section = "audit",
+     .key = "directory",
+     .type = SETTING_TEXT,
+     .offset = AT(audit.directory),
+     .min = 1,
+     .max = 3000,
+     .example = "/var/lib/chatsluice/audit",
+     .help = "Where the file \"checkpoints\" is added to. Left out, the spool's directory."},
+
     {.section = "log",
      .key = "format",
      .type = SETTING_CHOICE,
@@ -735,6 +763,6 @@ void config_print_defaults(struct buf *out)
         if (s->initial)
             buf_addf(out, "  %s: %s%s\n", s->key, s->initial, s->reloadable ? "  # (reload)" : "");
         else
-            buf_addf(out, "  # %s: %s\n", s->key, s->example);
+            buf_addf(out, "  # %s%s: %s\n", s->key, s->secret && s->example[0] == '/' ? "_file" : "", s->example);
     }
 }

@@ -30,7 +30,7 @@ struct config_setting {
     const char *help;    /* lines end with '\n' inside, not at the end */
 };
 
-enum { CONFIG_SETTINGS = 43, CONFIG_APP_SETTINGS = 6 };
+enum { CONFIG_SETTINGS = 46, CONFIG_APP_SETTINGS = 6 };
 extern const struct config_setting config_settings[CONFIG_SETTINGS];
 extern const struct config_setting config_app_settings[CONFIG_APP_SETTINGS];
 

@@ -5,7 +5,9 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/err.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 
@@ -104,4 +106,116 @@ int crypto_base64_decode(void *out, struct span text)
     for (size_t i = 0; i < 2 && len > 0 && text.len > i && text.data[text.len - 1 - i] == '='; i++)
         len--;
     return len;
+}
+
+/* Signatures ------------------------------------------------------------------------------------------------------ */
+
+/* A struct crypto_key is an EVP_PKEY of libcrypto under a name of ours. */
+static EVP_PKEY *pkey(const struct crypto_key *key)
+{
+    return (EVP_PKEY *)(uintptr_t)key;
+}
+
+/* Takes key. */
+static struct crypto_key *ed25519_only(EVP_PKEY *key)
+{
+    ERR_clear_error();
+    if (key && EVP_PKEY_get_base_id(key) != EVP_PKEY_ED25519) {
+        EVP_PKEY_free(key);
+        return NULL;
+    }
+    return (struct crypto_key *)(void *)key;
+}
+
+/* A key file has no password of its own, and nobody is there to be asked for one. */
+static int no_password(char *out, int size, int writing, void *arg)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    (void)arg;
+    return -1;
+}
+
+struct crypto_key *crypto_key_private(struct span pem)
+{
+    BIO *bio = pem.len <= INT_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_password, NULL) : NULL;
+
+    BIO_free(bio);
+    return ed25519_only(key);
+}
+
+struct crypto_key *crypto_key_public(struct span *pem)
+{
+    BIO *bio = pem->len <= INT_MAX ? BIO_new_mem_buf(pem->data, (int)pem->len) : NULL;
+    struct crypto_key *key = NULL;
+    EVP_PKEY *any = NULL;
+
+    while (!key && bio && (any = PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL)))
+        key = ed25519_only(any);
+    if (bio) {
+        size_t left = (size_t)BIO_pending(bio);
+
+        pem->data += pem->len - left;
+        pem->len = left;
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return key;
+}
+
+void crypto_key_free(struct crypto_key *key)
+{
+    EVP_PKEY_free(pkey(key));
+}
+
+void crypto_key_id(const struct crypto_key *key, char out[CRYPTO_KEY_ID])
+{
+    uint8_t bytes[32] = {0};
+    size_t len = sizeof(bytes);
+    char hex[SHA256_HEX];
+
+    EVP_PKEY_get_raw_public_key(pkey(key), bytes, &len);
+    crypto_sha256_hex(&(struct span){(const char *)bytes, len}, 1, hex);
+    memcpy(out, hex, CRYPTO_KEY_ID - 1);
+    out[CRYPTO_KEY_ID - 1] = '\0';
+}
+
+bool crypto_key_add_public(struct buf *out, const struct crypto_key *key)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    long len;
+    bool good = bio && PEM_write_bio_PUBKEY(bio, pkey(key)) == 1;
+
+    if (good) {
+        len = BIO_get_mem_data(bio, &text);
+        buf_add(out, text, (size_t)len);
+    }
+    BIO_free(bio);
+    return good && !buf_failed(out);
+}
+
+bool crypto_sign(const struct crypto_key *key, struct span text, uint8_t signature[SIGNATURE_BYTES])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    size_t len = SIGNATURE_BYTES;
+    bool good = ctx && EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey(key)) == 1 &&
+                EVP_DigestSign(ctx, signature, &len, (const unsigned char *)text.data, text.len) == 1 &&
+                len == SIGNATURE_BYTES;
+
+    EVP_MD_CTX_free(ctx);
+    return good;
+}
+
+bool crypto_signature_fits(const struct crypto_key *key, struct span text, const uint8_t signature[SIGNATURE_BYTES])
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool good = ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey(key)) == 1 &&
+                EVP_DigestVerify(ctx, signature, SIGNATURE_BYTES, (const unsigned char *)text.data, text.len) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    ERR_clear_error();
+    return good;
 }

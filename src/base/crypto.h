@@ -1,8 +1,8 @@
-/* crypto.h - digests, their comparison and Base64. The one file over libcrypto. Threads: any. */
+/* crypto.h - digests, their comparison, signatures and Base64. The one file over libcrypto. Threads: any. */
 #ifndef CHATSLUICE_BASE_CRYPTO_H
 #define CHATSLUICE_BASE_CRYPTO_H
 
-#include "base/span.h"
+#include "base/buf.h"
 
 #include <stdint.h>
 
@@ -32,5 +32,21 @@ size_t crypto_base64(char *out, const void *bytes, size_t len);
 /* Back to bytes: text is a multiple of 4 characters and out has room for 3 bytes for each 4 of them. Returns the number
  * of bytes without those that stand for padding, or -1. Blanks around it are forgiven: who minds looks first. */
 int crypto_base64_decode(void *out, struct span text);
+
+/* Ed25519 (RFC 8032), keys as PEM: what `openssl genpkey -algorithm ed25519` and `openssl pkey -pubout` write. */
+struct crypto_key;
+enum { SIGNATURE_BYTES = 64, CRYPTO_KEY_ID = 17 /* with the NUL */ };
+
+/* NULL when pem holds none of that kind. A private key does for checking as well. */
+struct crypto_key *crypto_key_private(struct span pem);
+/* The next public key of pem, which moves behind it: a file may hold several. NULL: no more. */
+struct crypto_key *crypto_key_public(struct span *pem);
+void crypto_key_free(struct crypto_key *key); /* NULL is fine */
+/* The first 16 hexadecimal digits of the SHA-256 of the 32 bytes of the public key: a name, not a secret. */
+void crypto_key_id(const struct crypto_key *key, char out[CRYPTO_KEY_ID]);
+/* Adds the public key as PEM. */
+bool crypto_key_add_public(struct buf *out, const struct crypto_key *key);
+bool crypto_sign(const struct crypto_key *key, struct span text, uint8_t signature[SIGNATURE_BYTES]);
+bool crypto_signature_fits(const struct crypto_key *key, struct span text, const uint8_t signature[SIGNATURE_BYTES]);
 
 #endif

@@ -64,6 +64,11 @@ const struct cli_command cli_commands[] = {
     {"outbox settle", "ID delivered|again|drop", "decide about a row that nothing told the outcome of",
      "delivered: it is in the room. again: it is not, send it. drop: let it be.", cli_outbox_settle},
     {"outbox cancel", "ID", "take back what was not sent yet", NULL, cli_outbox_cancel},
+    {"audit verify", NULL, "prove that no stored event was changed, removed or inserted",
+     "Names what was, the first first, and ends with status 1. --from and --to speak of event times; left out, it is all.\n"
+     "Checkpoints are checked with --public-key, or the key of audit.key. --checkpoints names a copy of the file\n"
+     "`checkpoints` that was kept elsewhere: against it even a history that was rewritten whole is found out.",
+     cli_audit_verify},
     {"usersig", NULL, "make a UserSig with the configured secret_key, or take one apart", NULL, cli_usersig},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},

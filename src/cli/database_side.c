@@ -1,5 +1,6 @@
 #include "cli/database_side.h"
 
+#include "audit/signer.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -36,6 +37,8 @@ struct database_side {
     struct loader *loader; /* NULL until the schema is there */
     struct rule_source *rule_source;
     struct outbox *outbox;
+    struct signer *signer; /* NULL as well when no key is configured */
+    bool signing;
     bool sending_over;             /* the sender was stopped and is not started any more */
     const struct config *reloaded; /* of the last reload; NULL: none */
 };
@@ -145,6 +148,10 @@ static int start_workers(struct database_side *s, struct err *err)
         r = rule_source_start(&s->rule_source, &rules, err);
     if (r == 0 && !s->outbox && !s->sending_over)
         r = outbox_start(&s->outbox, c, s->instance_id, err);
+    if (r == 0 && !s->signing) {
+        r = signer_start(&s->signer, c, spool_id(s->spool), s->instance_id, err);
+        s->signing = r == 0;
+    }
     if (r == 0 && s->reloaded)
         r = hand_on(s, s->reloaded, err);
     pthread_mutex_unlock(&s->lock);
@@ -294,5 +301,6 @@ void database_side_stop(struct database_side *s)
     database_side_stop_sending(s);
     rule_source_stop(s->rule_source);
     loader_stop(s->loader);
+    signer_stop(s->signer); /* what the loader stored last is signed, too */
     release(s);
 }

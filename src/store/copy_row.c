@@ -166,3 +166,43 @@ void copy_i64_array(struct buf *b, const int64_t *items, size_t count)
     for (size_t i = 0; i < count; i++)
         copy_i64(b, items[i]);
 }
+
+/* Reading --------------------------------------------------------------------------------------------------------- */
+
+uint64_t copy_read_number(struct span value)
+{
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < value.len; i++)
+        n = n << 8 | (uint8_t)value.data[i];
+    return n;
+}
+
+int64_t copy_read_time(struct span value)
+{
+    return (int64_t)copy_read_number(value) + us_from_1970_to_2000;
+}
+
+bool copy_read_row(struct span bytes, struct span *values, size_t count)
+{
+    const char *at = bytes.data + 2, *end = bytes.data + bytes.len;
+
+    if (bytes.len < 2 || copy_read_number((struct span){bytes.data, 2}) != count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t len;
+
+        if (end - at < 4)
+            return false;
+        len = (uint32_t)copy_read_number((struct span){at, 4});
+        at += 4;
+        values[i] = (struct span){NULL, 0};
+        if (len == UINT32_MAX)
+            continue;
+        if (len > (size_t)(end - at))
+            return false;
+        values[i] = (struct span){at, len};
+        at += len;
+    }
+    return at == end;
+}

@@ -24,6 +24,12 @@ void copy_text(struct buf *b, struct span text);  /* data NULL: null */
 void copy_jsonb(struct buf *b, struct span json); /* data NULL: null */
 void copy_i64_array(struct buf *b, const int64_t *items, size_t count);
 
+/* Reading what COPY ... TO gives: values of one row, data NULL for null, which borrow from bytes. False when the bytes
+ * are no row of count columns. */
+bool copy_read_row(struct span bytes, struct span *values, size_t count);
+uint64_t copy_read_number(struct span value); /* of up to eight bytes */
+int64_t copy_read_time(struct span value);    /* since 1970 */
+
 /* Years 1 to 9999: well inside what the type holds and what people's tools print. */
 #define COPY_TIME_MIN_US (-62135596800000000LL)
 #define COPY_TIME_MAX_US (253402300799999999LL)

@@ -10,6 +10,8 @@ struct db {
     PGconn *conn;
     int socket; /* kept, so that db_cancel need not look into conn */
     bool lost;
+    char *copied; /* the row COPY TO gave last */
+    bool copy_begun;
 };
 
 struct db_result {
@@ -136,6 +138,7 @@ void db_close(struct db *db)
 {
     if (!db)
         return;
+    PQfreemem(db->copied);
     PQfinish(db->conn);
     free(db);
 }
@@ -366,4 +369,35 @@ int db_copy_end(struct db *db, bool commit, struct err *err)
             *err = refusal;
     }
     return r;
+}
+
+int db_copy_out_begin(struct db *db, const char *sql, struct err *err)
+{
+    PGresult *pg = PQexec(db->conn, sql);
+    int r = 0;
+
+    if (PQresultStatus(pg) != PGRES_COPY_OUT)
+        r = fail(db, pg, "could not begin a COPY", err);
+    PQclear(pg);
+    db->copy_begun = false;
+    return r;
+}
+
+int db_copy_out_next(struct db *db, struct span *row, struct err *err)
+{
+    enum { HEADER = 19, TRAILER = 2 };
+    int len;
+
+    PQfreemem(db->copied);
+    db->copied = NULL;
+    len = PQgetCopyData(db->conn, &db->copied, 0);
+    if (len < 0)
+        return drain(db, "could not read a COPY", err);
+    *row = (struct span){db->copied, (size_t)len};
+    if (!db->copy_begun && len >= HEADER) { /* stands before the first row, or before the trailer */
+        row->data += HEADER;
+        row->len -= HEADER;
+    }
+    db->copy_begun = true;
+    return row->len == TRAILER ? db_copy_out_next(db, row, err) : 1;
 }

@@ -50,6 +50,12 @@ int db_copy_begin(struct db *db, const char *sql, struct err *err);
 int db_copy_put(struct db *db, struct span bytes, struct err *err);
 int db_copy_end(struct db *db, bool commit, struct err *err);
 
+/* COPY ... TO STDOUT (FORMAT binary): begin, then next until it is not 1. 1: *row is the next row without the stream's
+ * header, borrowed until the next call. 0: that was all, the COPY is over. Negative: it is over as well. To leave off
+ * early, close the connection. */
+int db_copy_out_begin(struct db *db, const char *sql, struct err *err);
+int db_copy_out_next(struct db *db, struct span *row, struct err *err);
+
 /* Errors carry their SQLSTATE in err->sqlstate. Worth another try as it is: ERR_LOST, 40001, 40P01, 08*, 57P01..3,
  * 57014, 25006, 53*, 55P03. */
 bool db_error_is_transient(const struct err *err);

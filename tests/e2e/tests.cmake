@@ -22,6 +22,7 @@ endfunction()
 include(e2e/wire_tools.cmake)
 set(stories
   answers
+  audit
   chatsim
   cli
   conditions
