@@ -14,7 +14,7 @@ CREATE TABLE chatsluice.review (
     received_at   timestamptz NOT NULL,
     verdict       text,                 -- as the rules had it, and whose it was
     rule          text,
-    state         text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'decided')),
+    state         text        NOT NULL DEFAULT 'open' CHECK (state IN ('decided', 'open')),
     claimed_by    text,                 -- until claimed_until; from then on it is anybody's again
     claimed_until timestamptz,
     assigned_to   text,
