@@ -14,7 +14,7 @@ CREATE TABLE chatsluice.review (
     received_at   timestamptz NOT NULL,
     verdict       text,                 -- as the rules had it, and whose it was
     rule          text,
-    state         text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'decided')),
+    state         text        NOT NULL DEFAULT 'open' CHECK (state IN ('decided', 'open')),
     claimed_by    text,                 -- until claimed_until; from then on it is anybody's again
     claimed_until timestamptz,
     assigned_to   text,
@@ -588,6 +588,29 @@ BEGIN
             NEW.author := session_user;
         END IF;
         NEW.changed_at := now();
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION chatsluice.rule_revision_stays() RETURNS trigger
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    free constant text[] := '{status,status_by,status_at,rolled_back_by}';
+BEGIN
+    IF TG_OP <> 'UPDATE' THEN
+        RAISE EXCEPTION 'a rule revision cannot be removed; set its status to withdrawn' USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF (to_jsonb(NEW) - free) IS DISTINCT FROM (to_jsonb(OLD) - free) THEN
+        RAISE EXCEPTION 'rule revision % cannot be changed, only its status can', OLD.revision
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NEW.status IS DISTINCT FROM OLD.status THEN
+        IF NEW.status_by IS NOT DISTINCT FROM OLD.status_by THEN
+            NEW.status_by := session_user;
+        END IF;
+        NEW.status_at := now();
     END IF;
     RETURN NEW;
 END

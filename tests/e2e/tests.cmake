@@ -38,6 +38,7 @@ set(stories
   privileges
   publication
   review
+  rights
   roles
   rules_gate
   rules_live

@@ -186,6 +186,51 @@ static void one_of_many_instances_does_it_once(void **state)
     db_close(db);
 }
 
+/* What went back by itself and is published once more is what a person wants, however much it hits. */
+static void a_person_who_publishes_again_has_the_last_word(void **state)
+{
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+    struct rollback_result result;
+
+    publish_word(db, "one");
+    publish_word(db, "two");
+    assert_int_equal(by_itself(db, 2, &result), 0);
+    publish(db, "two is meant"); /* the tables still say so */
+    assert_int_equal(by_itself(db, 4, &result), ERR_CONFLICT);
+    assert_string_equal(query_text(db, states), "1 published, 2 rolled back by chatsluice for 3, 3=1 published, 4 "
+                                                "published *");
+    publish_word(db, "three"); /* another matter */
+    assert_int_equal(by_itself(db, 5, &result), 0);
+    assert_int_equal(result.restored, 4);
+    db_close(db);
+}
+
+/* With the rights that roles.sql names for rules.rollback_factor, and no other. */
+static void an_instance_with_little_rights_goes_back(void **state)
+{
+    char url[600];
+    struct db *db = new_migrated_database(*state, url);
+    struct rollback_result result;
+    struct err err = {0};
+
+    publish_word(db, "one");
+    publish_word(db, "two");
+    run_sql(
+        db,
+        "DROP ROLE IF EXISTS chatsluice_test_instance; CREATE ROLE chatsluice_test_instance; "
+        "GRANT USAGE ON SCHEMA chatsluice TO chatsluice_test_instance; "
+        "GRANT SELECT, INSERT ON chatsluice.rule_revision TO chatsluice_test_instance; "
+        "GRANT UPDATE (status, status_by, status_at, rolled_back_by) ON chatsluice.rule_revision TO "
+        "chatsluice_test_instance; GRANT SELECT, UPDATE ON chatsluice.rule_publication TO chatsluice_test_instance; "
+        "SET SESSION AUTHORIZATION chatsluice_test_instance");
+    if (rule_rollback_automatic(db, 2, "hit rate jumped", MINUTE_MS, &result, &err) < 0)
+        fail_msg("%s", err.text);
+    run_sql(db, "RESET SESSION AUTHORIZATION; DROP OWNED BY chatsluice_test_instance; "
+                "DROP ROLE chatsluice_test_instance");
+    db_close(db);
+}
+
 /* Immutable ------------------------------------------------------------------------------------------------------- */
 
 static void a_revision_stays_what_it_is(void **state)
@@ -253,6 +298,8 @@ int main(void)
         cmocka_unit_test(history_stays_a_line),
         cmocka_unit_test(what_does_not_compile_is_not_restored),
         cmocka_unit_test(one_of_many_instances_does_it_once),
+        cmocka_unit_test(a_person_who_publishes_again_has_the_last_word),
+        cmocka_unit_test(an_instance_with_little_rights_goes_back),
         cmocka_unit_test(a_revision_stays_what_it_is),
         cmocka_unit_test(edits_by_sql_have_authors),
     };
