@@ -545,7 +545,8 @@ static void remove_all(const struct disk *d)
     }
 }
 
-/* A new process reads from the platter what a failed sync has called clean. */
+/* A new process reads from the platter what a failed sync has called clean: recovery has the kernel forget its pages.
+ */
 static void lose_forgotten(struct disk *d)
 {
     for (size_t i = 0; i < d->seen.count; i++) {
@@ -570,7 +571,7 @@ static void lose_forgotten(struct disk *d)
     }
 }
 
-void disk_process_killed(struct disk *d, unsigned process)
+void disk_process_over(struct disk *d, unsigned process)
 {
     for (int fd = 0; fd < DESCRIPTORS; fd++)
         if (descriptors[fd].disk && descriptors[fd].process == process) {

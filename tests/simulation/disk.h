@@ -26,9 +26,9 @@ const struct spool_io *disk_io(struct disk *d);
 const char *disk_directory(const struct disk *d);
 struct disk_faults *disk_faults(struct disk *d);
 
-bool disk_refused_reads(const struct disk *d); /* ever */
-void disk_process_killed(struct disk *d, unsigned process);
-void disk_power_cut(struct disk *d); /* after that */
-void disk_free(struct disk *d);      /* removes the folder */
+bool disk_refused_reads(const struct disk *d);            /* ever */
+void disk_process_over(struct disk *d, unsigned process); /* killed or ended */
+void disk_power_cut(struct disk *d);                      /* after that */
+void disk_free(struct disk *d);                           /* removes the folder */
 
 #endif

@@ -286,6 +286,7 @@ void instance_start(unsigned n)
 
     if (i->state != DOWN)
         return;
+    disk_process_over(i->disk, i->process); /* also one that ended in an orderly way after a failed sync */
     *i = (struct instance){.number = n, .process = ++processes, .state = STARTING, .disk = i->disk};
     snprintf(i->id, sizeof(i->id), "instance-%u-%u", n, i->process);
     sched_trace("instance %u starts as process %u", n, i->process);
@@ -301,7 +302,7 @@ void instance_kill(unsigned n, bool power_cut)
     sched_trace("instance %u is killed%s", n, power_cut ? " by a power cut" : "");
     sched_kill(i->process);
     database_process_killed(i->process);
-    disk_process_killed(i->disk, i->process);
+    disk_process_over(i->disk, i->process);
     if (power_cut)
         disk_power_cut(i->disk);
     i->spool = NULL;
