@@ -191,6 +191,33 @@ class Audit(EndToEnd):
         self.assert_found(["DELETE FROM chatsluice.checkpoint WHERE number = 2"], ("checkpoint missing", 0),
                           checkpoints=False)
 
+    def test_erasing_a_person_keeps_the_chain(self):
+        erase = "SELECT moderation.erase_sender('viewer_3', 'viewer_3 asks for it')"
+        with self.tampered(erase):
+            report = self.verify()
+            self.assertEqual(report["findings"], [])
+            self.assertEqual((report["rows"], report["erased"]), (240, 36))
+            for table in ("event", "moderator_action", "erasure"):
+                self.assertEqual(self.database.value(f"SELECT count(*) FROM chatsluice.{table} t WHERE t::text LIKE "
+                                                     "'%viewer\\_3%'"), 0, table)
+            self.assertEqual(self.database.value("SELECT count(DISTINCT from_account) FROM chatsluice.event WHERE erased_at "
+                                                 "IS NOT NULL AND from_account LIKE 'erased-%' AND raw = ''"), 1)
+            (action,) = self.database.rows("SELECT * FROM chatsluice.moderator_action WHERE action = 'erase_sender'")
+            self.assertEqual((len(action["account"]), action["detail"]), (64, "36 events"))
+            # What is left of an erased row is as safe as the others, and none is erased without a record.
+            one = "(SELECT min(spool_seq) FROM chatsluice.event WHERE erased_at IS NOT NULL)"
+            for change in ("personal_digest = sha256('x')", "text = 'planted'", "verdict = 'reject'",
+                           "erased_at = erased_at + interval '1 microsecond'"):
+                kept = self.database.execute(f"SELECT {change.split(' ')[0]} FROM chatsluice.event WHERE spool_seq = {one}")
+                self.database.execute(f"UPDATE chatsluice.event SET {change} WHERE spool_seq = {one}")
+                self.assertEqual([f["what"] for f in self.verify()["findings"]], ["changed"], change)
+                value = f"'{kept.strip()}'" if kept.strip() else "NULL"
+                self.database.execute(f"UPDATE chatsluice.event SET {change.split(' ')[0]} = {value} WHERE spool_seq = {one}")
+            self.assertTrue(self.verify()["clean"])
+            self.database.execute("UPDATE chatsluice.erasure SET events = 1")
+            self.assertEqual([f["what"] for f in self.verify()["findings"]], ["block altered"])
+        self.database.execute("TRUNCATE chatsluice.erasure; DELETE FROM chatsluice.moderator_action")
+
     def test_a_period(self):
         report = self.verify("--from", "1h")
         self.assertEqual((report["clean"], report["rows"]), (True, 240))
