@@ -60,6 +60,7 @@ BEGIN
             ('chain_block',      'SELECT, INSERT'),
             ('checkpoint',       'SELECT, INSERT'),
             ('removed_day',      'SELECT'),
+            ('erasure',          'SELECT'),
             ('rule_revision',    'SELECT'),
             ('rule_ack',         'SELECT, INSERT, UPDATE'),
             ('instance',         'SELECT, INSERT, UPDATE, DELETE'), -- its own row, and those of the long dead

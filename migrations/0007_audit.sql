@@ -89,3 +89,138 @@ CREATE TABLE chatsluice.erasure (
     actions         bigint      NOT NULL,
     hash            bytea       NOT NULL
 );
+
+-- Bytes as the chain digests them (src/store/chain.c). Not the types' send functions: those follow the client's encoding.
+CREATE FUNCTION chatsluice.image(value bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT coalesce(int4send(octet_length(value)) || value, int4send(-1))
+$$;
+CREATE FUNCTION chatsluice.image(value text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT chatsluice.image(convert_to(value, 'UTF8'))
+$$;
+
+-- What stays of the personal columns of a row in the chain.
+CREATE FUNCTION chatsluice.personal_digest(e chatsluice.event) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT sha256(e.salt || chatsluice.image(e.from_account) || chatsluice.image(e.operator_account)
+                  || chatsluice.image(e.msg_id) || chatsluice.image(e.client_ip) || chatsluice.image(e.request_id)
+                  || chatsluice.image(e.text) || chatsluice.image(e.cloud_custom_data)
+                  || chatsluice.image('\x01'::bytea || convert_to(e.hits::text, 'UTF8')) || chatsluice.image(e.rewritten)
+                  || chatsluice.image(e.rewritten_custom_data) || chatsluice.image(e.raw))
+$$;
+
+-- The hash of a record of an erasure: of its values and the hash of the record before, each on a line of its own.
+CREATE FUNCTION chatsluice.erasure_hash(e chatsluice.erasure, previous bytea) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT sha256(convert_to(concat_ws(E'\n', 'chatsluice erasure 1', encode(coalesce(previous, ''), 'hex'), e.number,
+                                       (extract(epoch FROM e.at) * 1000000)::bigint, to_json(e.who), to_json(e.why),
+                                       coalesce(e.sdkappid, 0), e.account_digest, e.events, e.dead_letters, e.outbox_rows,
+                                       e.actions), 'UTF8'))
+$$;
+
+-- Erases the events of one partition; chained rows keep the digest of what was in them. At most `most` rows a call, so that
+-- whoever may commit in between can go in steps. Returns how many it was.
+CREATE FUNCTION chatsluice.erase_events(part regclass, account text, app bigint, token text, erased timestamptz,
+                                        most bigint DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    n bigint;
+BEGIN
+    EXECUTE format('UPDATE %s AS e SET personal_digest = chatsluice.personal_digest(o), salt = NULL, erased_at = $4, '
+                   'from_account = CASE WHEN e.from_account IS NOT NULL THEN $3 END, operator_account = NULL, '
+                   'msg_id = NULL, client_ip = NULL, request_id = NULL, text = NULL, cloud_custom_data = NULL, '
+                   'cloud_custom_data_json = NULL, hits = NULL, rewritten = NULL, rewritten_custom_data = NULL, raw = '''' '
+                   'FROM (SELECT v.* FROM chatsluice.event v WHERE v.tableoid = $5 '
+                   'AND (v.from_account = $1 OR (v.from_account IS NULL AND v.operator_account = $1)) '
+                   'AND ($2 IS NULL OR v.sdkappid = $2) AND v.erased_at IS NULL LIMIT $6) AS o '
+                   'WHERE e.group_id = o.group_id AND e.event_time = o.event_time AND e.event_id = o.event_id', part)
+    USING account, app, token, erased, part::oid, most;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
+END
+$$;
+
+-- Takes a person's data out of everything that is stored, for good, and records that. Tables of other parts are cleared by
+-- the functions chatsluice.erase_in_...(account text, app bigint, token text) there are. Returns the number of events.
+CREATE FUNCTION chatsluice.erase_account(by_whom text, account text, reason text, app bigint) RETURNS bigint
+    LANGUAGE plpgsql
+AS $$
+DECLARE
+    token constant text := 'erased-' || replace(gen_random_uuid()::text, '-', '');
+    words constant text := replace(reason, account, token);
+    entry chatsluice.erasure;
+    previous bytea;
+    part regclass;
+    helper regprocedure;
+    n bigint;
+BEGIN
+    IF coalesce(account, '') = '' OR coalesce(reason, '') = '' THEN
+        RAISE EXCEPTION 'name an account and say why' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF account LIKE 'erased-%' THEN
+        RAISE EXCEPTION 'the data of % has been erased', account USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    LOCK TABLE chatsluice.erasure IN EXCLUSIVE MODE; -- one after the other: they are numbered without gaps
+    SELECT e.number, e.hash INTO entry.number, previous FROM chatsluice.erasure e ORDER BY e.number DESC LIMIT 1;
+    entry.number := coalesce(entry.number, 0) + 1;
+    entry.at := clock_timestamp();
+    entry.who := by_whom;
+    entry.why := words;
+    entry.sdkappid := app;
+    entry.account_digest := encode(sha256(convert_to(entry.number || ' ' || account, 'UTF8')), 'hex');
+
+    entry.events := 0;
+    FOR part IN SELECT i.inhrelid::regclass FROM pg_inherits i WHERE i.inhparent = 'chatsluice.event'::regclass LOOP
+        entry.events := entry.events + chatsluice.erase_events(part, account, app, token, entry.at);
+    END LOOP;
+
+    -- A parked record could not be read: it is the person's when it has the name in it as JSON writes it.
+    UPDATE chatsluice.dead_letter d
+    SET record = '', salt = NULL, erased_at = entry.at,
+        personal_digest = sha256(d.salt || chatsluice.image(d.record))
+    WHERE position(convert_to(to_json(account)::text, 'UTF8') IN d.record) > 0;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    entry.dead_letters := n;
+
+    -- What is still to be sent, or may yet turn up, is left until that is settled.
+    UPDATE chatsluice.outbox o
+    SET account = token, text = CASE WHEN o.text IS NOT NULL THEN '' END, custom_data = NULL, note = NULL
+    FROM chatsluice.outbox_state s
+    WHERE o.account = erase_account.account AND (app IS NULL OR o.sdkappid = app) AND s.state = o.state AND s.final;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    entry.outbox_rows := n;
+    DELETE FROM chatsluice.outbox_sighting s WHERE s.account = erase_account.account;
+
+    UPDATE chatsluice.moderator_action a
+    SET account = token, detail = replace(a.detail, erase_account.account, token),
+        why = replace(a.why, erase_account.account, token)
+    WHERE a.account = erase_account.account;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    entry.actions := n;
+
+    FOR helper IN SELECT p.oid::regprocedure FROM pg_proc p
+                  WHERE p.pronamespace = 'chatsluice'::regnamespace AND starts_with(p.proname, 'erase_in_') LOOP
+        EXECUTE format('SELECT %s($1, $2, $3)', helper::oid::regproc) USING account, app, token;
+    END LOOP;
+
+    entry.hash := chatsluice.erasure_hash(entry, previous);
+    INSERT INTO chatsluice.erasure SELECT entry.*;
+    PERFORM chatsluice.note_action(by_whom, 'erase_sender', '', entry.account_digest, NULL, NULL,
+                                   entry.events || ' events', words);
+    RETURN entry.events;
+END
+$$;
+
+-- For a person who wants their data gone (GDPR article 17, PIPL article 47). app: only of this application.
+CREATE FUNCTION moderation.erase_sender(account text, why text, app bigint DEFAULT NULL) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT chatsluice.erase_account(session_user, account, why, app)
+$$;
+REVOKE EXECUTE ON FUNCTION moderation.erase_sender(text, text, bigint) FROM PUBLIC;

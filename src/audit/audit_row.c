@@ -79,6 +79,7 @@ int audit_row_read(struct audit_row *row, struct span bytes, struct buf *scratch
 
     if (row->erased) {
         row->odd = v[AT_PERSONAL_DIGEST].len != SHA256_BYTES || !is_erased(v);
+        row->erased_us = v[AT_ERASED_AT].data ? copy_read_time(v[AT_ERASED_AT]) : 0;
         if (!row->odd)
             memcpy(row->personal_digest, v[AT_PERSONAL_DIGEST].data, SHA256_BYTES);
     } else {

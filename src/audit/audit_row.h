@@ -19,7 +19,7 @@ enum audit_json { AUDIT_JSON_FINE, AUDIT_JSON_WRONG, AUDIT_JSON_ASK };
 struct audit_row { /* borrows from the bytes it was read from */
     uint8_t spool_id[UUID_BYTES], event_id[UUID_BYTES];
     uint64_t seq;
-    int64_t event_time_us, received_us;
+    int64_t event_time_us, received_us, erased_us;
     struct span group_id;
     bool erased;
     bool unchained; /* neither salt nor digest: loaded before there was a chain, or forged */

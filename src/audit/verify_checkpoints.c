@@ -157,6 +157,29 @@ static void check_order(const struct lines *all, const uint8_t spool_id[UUID_BYT
     }
 }
 
+/* The erasures that were recorded when it was signed are still. */
+static int check_erasures(struct db *db, const struct checkpoint *c, struct audit_report *report, struct err *err)
+{
+    char number[24], hash[SHA256_HEX];
+    const char *params[] = {number, hash};
+    struct db_result *rows;
+    int r;
+
+    if (c->erasures == 0)
+        return 0;
+    snprintf(number, sizeof(number), "%" PRIu64, c->erasures);
+    crypto_hex(c->erasure_hash, hash);
+    r = db_query(db, &rows, "SELECT FROM chatsluice.erasure WHERE number = $1 AND encode(hash, 'hex') = $2", 2, params,
+                 err);
+    if (r < 0)
+        return r;
+    if (db_rows(rows) != 1)
+        find_checkpoint(report, AUDIT_CHAIN_CUT, c->spool_id, c->number, 0,
+                        "names a record of an erasure that is not there");
+    db_result_free(rows);
+    return 0;
+}
+
 static int by_block(const void *a, const void *b)
 {
     const struct signed_state *x = a, *y = b;
@@ -190,6 +213,11 @@ int signed_states_read(struct signed_states *out, struct db *db, const struct au
         *s = (struct signed_state){c->block, c->last_seq, c->number, {0}, all.items[i].trusted, false};
         memcpy(s->hash, c->hash, SHA256_BYTES);
     }
+    for (size_t i = all.count; i-- > 0 && r == 0;)
+        if (!all.items[i].forged) {
+            r = check_erasures(db, &all.items[i].checkpoint, report, err);
+            break; /* each record names the one before: the last is enough */
+        }
     if (out->count > 0)
         qsort(out->items, out->count, sizeof(*out->items), by_block);
     free(all.items);

@@ -81,7 +81,7 @@ static int settle_overlaps(struct db *db, struct row_tally *t, struct err *err)
                      2, params, err);
         if (r < 0)
             return r;
-        s->settled = !s->json && has_leaf(rows, s);
+        s->settled = !s->json && !s->unrecorded && has_leaf(rows, s);
         db_result_free(rows);
     }
     return r;
@@ -132,6 +132,40 @@ static int settle_json(struct audit_report *report, struct db *db, struct suspec
     if (r == 0 && !fine && (f = find_row(report, AUDIT_CHANGED, s)))
         snprintf(f->detail, sizeof(f->detail), "cloud_custom_data_json does not follow from cloud_custom_data");
     return r;
+}
+
+static void settle_unrecorded(struct audit_report *report, struct suspect *s)
+{
+    struct audit_finding *f = find_row(report, AUDIT_CHANGED, s);
+
+    s->settled = true;
+    if (f)
+        snprintf(f->detail, sizeof(f->detail), "it was erased, and nothing is recorded of that");
+}
+
+/* Each record of an erasure names the one before. */
+static int judge_erasures(struct audit_report *report, struct db *db, struct err *err)
+{
+    static const uint8_t no_spool[UUID_BYTES];
+    struct db_result *rows;
+    int r = db_query(
+        db, &rows,
+        "SELECT number FROM (SELECT e.number, e.hash = chatsluice.erasure_hash(e, lag(e.hash) OVER w) AND "
+        "e.number = row_number() OVER w AS fits FROM chatsluice.erasure e WINDOW w AS (ORDER BY e.number)) AS c "
+        "WHERE NOT fits ORDER BY number LIMIT 1",
+        0, NULL, err);
+
+    if (r < 0)
+        return r;
+    if (db_rows(rows) == 1) {
+        struct audit_finding *f = audit_find(report, AUDIT_BLOCK_ALTERED, no_spool);
+
+        if (f)
+            snprintf(f->detail, sizeof(f->detail), "record %s of the erasures, or the one before it",
+                     db_value(rows, 0, 0).data);
+    }
+    db_result_free(rows);
+    return 0;
 }
 
 static void settle_swaps(struct audit_report *report, struct row_tally *t)
@@ -283,9 +317,14 @@ int audit_judge(struct audit_report *report, const struct audit_options *options
         r = went_back(db, &overlaps, err);
     if (r == 0 && overlaps)
         r = settle_overlaps(db, t, err);
-    for (size_t i = 0; i < t->suspect_count && r == 0; i++)
+    for (size_t i = 0; i < t->suspect_count && r == 0; i++) {
         if (t->suspects[i].json)
             r = settle_json(report, db, &t->suspects[i], err);
+        else if (t->suspects[i].unrecorded)
+            settle_unrecorded(report, &t->suspects[i]);
+    }
+    if (r == 0)
+        r = judge_erasures(report, db, err);
     if (r < 0)
         return r;
     if (t->suspect_count > 1)

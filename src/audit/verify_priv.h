@@ -29,7 +29,8 @@ struct suspect {
     struct audit_row row;
     struct buf open; /* row.open, kept */
     char room[256];
-    bool json; /* its leaf is there: only its json column is wrong */
+    bool json;       /* its leaf is there: only its json column is wrong */
+    bool unrecorded; /* the same: nobody recorded that it was erased */
     bool settled;
 };
 

@@ -34,6 +34,8 @@ struct row_check {
     struct row_tally tally;
     int32_t *removed_days; /* fixed once opened; in order */
     size_t removed_count;
+    int64_t *erasures_us; /* the same */
+    size_t erasure_count;
 };
 
 /* The place of the number, or NULL. The one after the last is the likeliest. */
@@ -69,7 +71,8 @@ static void *one_more(void **items, size_t *count, size_t *cap, size_t size)
     return *count < *cap ? (char *)*items + size * (*count)++ : NULL;
 }
 
-static void suspect(struct row_check *c, const struct audit_row *row, bool json)
+/* its_leaf: that is there, it is something else about the row. */
+static void suspect(struct row_check *c, const struct audit_row *row, bool its_leaf)
 {
     struct row_tally *t = &c->tally;
     struct suspect *s;
@@ -79,7 +82,7 @@ static void suspect(struct row_check *c, const struct audit_row *row, bool json)
     if (!s) {
         t->more_suspects++;
     } else {
-        *s = (struct suspect){.row = *row, .json = json};
+        *s = (struct suspect){.row = *row, .json = its_leaf && !row->erased, .unrecorded = its_leaf && row->erased};
         snprintf(s->room, sizeof(s->room), "%.*s", (int)(row->group_id.len < 255 ? row->group_id.len : 255),
                  row->group_id.data);
         buf_add_span(&s->open, row->open);
@@ -87,6 +90,14 @@ static void suspect(struct row_check *c, const struct audit_row *row, bool json)
         s->row.group_id = s->row.custom_data = s->row.custom_json = (struct span){NULL, 0};
     }
     pthread_mutex_unlock(&c->lock);
+}
+
+static bool is_recorded(const struct row_check *c, int64_t erased_us)
+{
+    for (size_t i = 0; i < c->erasure_count; i++)
+        if (c->erasures_us[i] == erased_us)
+            return true;
+    return false;
 }
 
 static void check_row(struct worker *w, const struct stretch *s, uint64_t chain_first_seq, int64_t chain_began_us,
@@ -100,7 +111,7 @@ static void check_row(struct worker *w, const struct stretch *s, uint64_t chain_
     if (e && !e->found && !row->odd && crypto_equal(e->leaf, row->leaf, SHA256_BYTES)) {
         e->found = true;
         w->erased += row->erased;
-        if (row->json != AUDIT_JSON_FINE)
+        if (row->json != AUDIT_JSON_FINE || (row->erased && !is_recorded(w->check, row->erased_us)))
             suspect(w->check, row, true);
     } else if (!e && row->unchained && row->seq > 0 && row->seq < chain_first_seq &&
                row->received_us < chain_began_us) {
@@ -248,6 +259,21 @@ static int read_removed_days(struct row_check *c, struct db *db, struct err *err
     return c->removed_days ? 0 : err_set(err, ERR_FAILED, "no memory");
 }
 
+static int read_erasures(struct row_check *c, struct db *db, struct err *err)
+{
+    struct db_result *rows;
+    int r =
+        db_query(db, &rows, "SELECT (extract(epoch FROM at) * 1000000)::bigint FROM chatsluice.erasure", 0, NULL, err);
+
+    if (r < 0)
+        return r;
+    c->erasures_us = calloc(db_rows(rows) + 1, sizeof(*c->erasures_us));
+    for (size_t i = 0; c->erasures_us && i < db_rows(rows); i++)
+        c->erasures_us[c->erasure_count++] = strtoll(db_value(rows, i, 0).data, NULL, 10);
+    db_result_free(rows);
+    return c->erasures_us ? 0 : err_set(err, ERR_FAILED, "no memory");
+}
+
 int row_check_open(struct row_check **out, const struct audit_options *options, const char *snapshot, struct err *err)
 {
     struct row_check *c = calloc(1, sizeof(*c));
@@ -264,6 +290,8 @@ int row_check_open(struct row_check **out, const struct audit_options *options, 
     }
     if (r == 0) /* nobody has work yet, so the connection is free */
         r = read_removed_days(c, c->workers[0].db, err);
+    if (r == 0)
+        r = read_erasures(c, c->workers[0].db, err);
     if (r < 0)
         row_check_close(c);
     else
@@ -337,6 +365,7 @@ void row_check_close(struct row_check *c)
     free(c->tally.suspects);
     free(c->tally.absents);
     free(c->removed_days);
+    free(c->erasures_us);
     if (c->has_work)
         free(c->work.items);
     pthread_cond_destroy(&c->changed);

@@ -69,6 +69,10 @@ const struct cli_command cli_commands[] = {
      "Checkpoints are checked with --public-key, or the key of audit.key. --checkpoints names a copy of the file\n"
      "`checkpoints` that was kept elsewhere: against it even a history that was rewritten whole is found out.",
      cli_audit_verify},
+    {"audit export", NULL, "write events with their proof, for somebody without the database",
+     "The bytes that were digested, the blocks up to the next checkpoint, its signature and the public key; a short script\n"
+     "in the README checks them with openssl. They hold what people wrote: hand them on as such.",
+     cli_audit_export},
     {"usersig", NULL, "make a UserSig with the configured secret_key, or take one apart", NULL, cli_usersig},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},

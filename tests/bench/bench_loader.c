@@ -3,8 +3,9 @@
  * Fills a spool with synthetic events once. Each round empties the table, times the loader from start to its last
  * commit (it reads the spool, parses, encodes and loads batches of 1,000), empties the table again and times a COPY of
  * the same rows, encoded beforehand, in transactions of 1,000, into the same table with the same index. Prints each
- * round's two rates and the median of their ratio. The database is one made for this: it is migrated and its events are
- * removed. */
+ * round's two rates and the median of their ratio; in the end it loads once more and times `audit verify` over it. The
+ * database is one made for this: it is migrated and its events are removed. */
+#include "audit/verify.h"
 #include "base/clock.h"
 #include "spool/spool.h"
 #include "store/event_record.h"
@@ -196,6 +197,18 @@ static int64_t time_copy(struct db *db, const struct buf *rows, const size_t *en
     return clock_mono_us() - start_us;
 }
 
+static void time_audit(const char *url)
+{
+    const struct audit_options options = {.database_url = url, .connect_timeout_ms = 5000};
+    struct audit_report report;
+    struct err err = {0};
+
+    must(audit_verify(&options, &report, &err), &err);
+    printf("audit verify %.0f rows/s, %s\n", (double)report.rows * 1e6 / (double)report.took_us,
+           audit_report_is_clean(&report) ? "clean" : "NOT clean");
+    audit_report_release(&report);
+}
+
 static int by_size(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -243,6 +256,11 @@ int main(int argc, char **argv)
     }
     qsort(ratios, rounds, sizeof(ratios[0]), by_size);
     printf("median ratio %.2f\n", ratios[rounds / 2]);
+    int64_t own_us;
+    empty_tables(db);
+    time_loader(sp, url, events, &own_us);
+    for (int i = 0; i < 3; i++)
+        time_audit(url);
     free(ends);
     buf_release(&rows);
     spool_close(sp);

@@ -6,7 +6,7 @@ import unittest
 
 from chat import Webhooks, after, before
 from database import Cluster
-from harness import EndToEnd, Folder, run_ok, wait_for
+from harness import EndToEnd, Folder, run, run_ok, wait_for
 from service import Service
 
 RULES = """
@@ -15,6 +15,33 @@ rules:
     when: before
     match: { regex: 'bad' }
     action: mask
+"""
+
+
+# As it stands in the README.
+CHECK = """
+set -eu
+sha() { openssl dgst -sha256 -binary; }
+hex() { od -An -v -tx1 | tr -d ' \\n'; }
+openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in checkpoint.txt -sigfile checkpoint.sig
+work=$(mktemp -d)
+cp first.previous "$work/hash"
+while read -r n; do
+    [ ! -e "blocks/$n.leaves" ] || sha < "blocks/$n.leaves" | cmp - "blocks/$n.digest"
+    { printf 'chatsluice block 1\\n'; cat "$work/hash" "blocks/$n.header" "blocks/$n.digest"; } | sha > "$work/next"
+    mv "$work/next" "$work/hash"
+done < blocks.txt
+grep -q " hash=$(hex < "$work/hash") " checkpoint.txt
+while read -r seq block place; do
+    e=events/$seq
+    if [ -e "$e.salt" ]; then cat "$e.salt" "$e.personal" | sha > "$work/personal"; else cp "$e.digest" "$work/personal"; fi
+    { printf 'chatsluice event 1\\n'; cat "$e.open" "$work/personal"; } | sha > "$work/leaf"
+    dd if="blocks/$block.leaves" bs=37 skip="$place" count=1 2>/dev/null | tail -c 32 | cmp - "$work/leaf"
+    [ ! -e "$e.raw" ] || tail -c "$(wc -c < "$e.raw")" "$e.personal" | cmp - "$e.raw"
+done < events.txt
+[ "$(ls events/*.open | wc -l)" -eq "$(wc -l < events.txt)" ]
+rm -r "$work"
+echo "all fits"
 """
 
 
@@ -190,6 +217,72 @@ class Audit(EndToEnd):
         self.assertEqual({f["what"] for f in json.loads(ended.stdout)["findings"]}, {"checkpoint forged"})
         self.assert_found(["DELETE FROM chatsluice.checkpoint WHERE number = 2"], ("checkpoint missing", 0),
                           checkpoints=False)
+
+    def test_erasing_a_person_keeps_the_chain(self):
+        erase = "SELECT moderation.erase_sender('viewer_3', 'viewer_3 asks for it')"
+        with self.tampered(erase):
+            report = self.verify()
+            self.assertEqual(report["findings"], [])
+            self.assertEqual((report["rows"], report["erased"]), (240, 36))
+            for table in ("event", "moderator_action", "erasure"):
+                self.assertEqual(self.database.value(f"SELECT count(*) FROM chatsluice.{table} t WHERE t::text LIKE "
+                                                     "'%viewer\\_3%'"), 0, table)
+            self.assertEqual(self.database.value("SELECT count(DISTINCT from_account) FROM chatsluice.event WHERE erased_at "
+                                                 "IS NOT NULL AND from_account LIKE 'erased-%' AND raw = ''"), 1)
+            (action,) = self.database.rows("SELECT * FROM chatsluice.moderator_action WHERE action = 'erase_sender'")
+            self.assertEqual((len(action["account"]), action["detail"]), (64, "36 events"))
+            # What is left of an erased row is as safe as the others, and none is erased without a record.
+            one = "(SELECT min(spool_seq) FROM chatsluice.event WHERE erased_at IS NOT NULL)"
+            for change in ("personal_digest = sha256('x')", "text = 'planted'", "verdict = 'reject'",
+                           "erased_at = erased_at + interval '1 microsecond'"):
+                kept = self.database.execute(f"SELECT {change.split(' ')[0]} FROM chatsluice.event WHERE spool_seq = {one}")
+                self.database.execute(f"UPDATE chatsluice.event SET {change} WHERE spool_seq = {one}")
+                self.assertEqual([f["what"] for f in self.verify()["findings"]], ["changed"], change)
+                value = f"'{kept.strip()}'" if kept.strip() else "NULL"
+                self.database.execute(f"UPDATE chatsluice.event SET {change.split(' ')[0]} = {value} WHERE spool_seq = {one}")
+            self.assertTrue(self.verify()["clean"])
+            self.database.execute("UPDATE chatsluice.erasure SET events = 1")
+            self.assertEqual([f["what"] for f in self.verify()["findings"]], ["block altered"])
+        self.database.execute("TRUNCATE chatsluice.erasure; DELETE FROM chatsluice.moderator_action")
+
+    def check(self, folder):
+        return run("sh", "-c", f"cd '{folder}'\n{CHECK}")
+
+    def test_an_export_is_checked_with_openssl_alone(self):
+        room = self.folder / "room"
+        self.service.cli_ok("audit", "export", "--room", "room-1", "--from", "1h", "--to-directory", room)
+        (spool,) = room.iterdir()
+        checked = self.check(spool)
+        self.assertEqual((checked.returncode, checked.stdout.splitlines()[-1]), (0, "all fits"), checked.stderr)
+        bodies = {json.loads(f.read_bytes())["GroupId"] for f in (spool / "events").glob("*.raw")}
+        self.assertEqual(bodies, {"room-1"})
+        self.assertEqual(len(list((spool / "events").glob("*.raw"))), self.database.value(
+            "SELECT count(*) FROM chatsluice.event WHERE group_id = 'room-1'"))
+        # One bit anywhere, and it does not fit.
+        files = [*spool.glob("events/*"), *spool.glob("blocks/*"), spool / "checkpoint.txt", spool / "checkpoint.sig"]
+        kinds = {f.suffix: f for f in files}
+        self.assertLessEqual({".open", ".personal", ".salt", ".raw", ".header", ".digest", ".leaves", ".sig"}, set(kinds))
+        for file in kinds.values():
+            kept = file.read_bytes()
+            file.write_bytes(bytes([*kept[:-1], kept[-1] ^ 1]))
+            self.assertNotEqual(self.check(spool).returncode, 0, file)
+            file.write_bytes(kept)
+        self.assertEqual(self.check(spool).returncode, 0)
+        # An erased event is proven, too.
+        one = self.folder / "one"
+        with self.tampered("SELECT moderation.erase_sender('viewer_2', 'asked')"):
+            event = self.database.value("SELECT min(event_id::text) FROM chatsluice.event WHERE erased_at IS NOT NULL")
+            self.service.cli_ok("audit", "export", "--event", event, "--to-directory", one)
+        self.database.execute("TRUNCATE chatsluice.erasure; DELETE FROM chatsluice.moderator_action")
+        (spool,) = one.iterdir()
+        self.assertEqual(self.check(spool).returncode, 0)
+        self.assertEqual(sorted(f.suffix for f in (spool / "events").iterdir()), [".digest", ".open"])
+        # What was changed is not exported with a proof it has not.
+        with self.tampered("UPDATE chatsluice.event SET text = 'x' WHERE spool_seq = 21"):
+            ended = self.service.cli("audit", "export", "--room", self.row(21)["group_id"], "--to-directory",
+                                     self.folder / "never")
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("is not what was loaded", ended.stderr)
 
     def test_a_period(self):
         report = self.verify("--from", "1h")
