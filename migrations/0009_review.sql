@@ -48,10 +48,11 @@ CREATE TABLE chatsluice.annotation (
 -- What waits for a person. Almost no event is flagged, so loading pays for the look at the condition and little more.
 CREATE INDEX event_flagged ON chatsluice.event (event_time) WHERE verdict = 'flag';
 
--- What people have done, for the outbox to heed.
+-- What people have done.
 CREATE INDEX outbox_person_text ON chatsluice.outbox (room_id, event_time) WHERE cause <> 'rule' AND action = 'send_text';
 CREATE INDEX outbox_person_sender ON chatsluice.outbox (room_id, account)
     WHERE cause <> 'rule' AND action IN ('mute', 'unmute');
+CREATE INDEX moderator_action_cancel ON chatsluice.moderator_action (room_id) WHERE action IN ('cancel', 'settle');
 CREATE INDEX moderator_action_day ON chatsluice.moderator_action (((at AT TIME ZONE 'UTC')::date));
 
 -- Publications asked for by SQL. An instance with rules.publish_requests takes one for taken_until, runs the gate and writes
@@ -204,6 +205,16 @@ BEGIN
 END
 $$;
 
+-- Whether a flagged event is somebody's already, or decided: a look at one row by its key, however many there are.
+CREATE FUNCTION chatsluice.review_is_taken(room text, event_time timestamptz, event uuid) RETURNS boolean
+    LANGUAGE sql STABLE
+AS $$
+    SELECT EXISTS (SELECT
+                   FROM chatsluice.review r
+                   WHERE r.room_id = room AND r.event_time = review_is_taken.event_time AND r.event_id = event
+                     AND (r.state = 'decided' OR r.claimed_until > now() OR r.assigned_to IS NOT NULL))
+$$;
+
 -- The next ones of the queue: what is assigned to the asker, then what waits, the oldest or the newest first. Row by row, so
 -- that nothing is waited for and nothing is locked but what is taken.
 CREATE FUNCTION chatsluice.ask_claim_next(who text, count integer, room text, oldest boolean, keep interval,
@@ -214,6 +225,8 @@ DECLARE
     ends constant timestamptz := now() + chatsluice.check_keep(keep);
     since constant timestamptz := now() - within;
     turn constant integer := CASE WHEN oldest THEN 1 ELSE -1 END;
+    keys refcursor;
+    key record;
     e chatsluice.event;
     taken integer := 0;
 BEGIN
@@ -223,60 +236,46 @@ BEGIN
     IF since IS NULL THEN
         RAISE EXCEPTION 'say within what time' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    FOR e IN
-        SELECT v.*
-        FROM chatsluice.review r
-        JOIN chatsluice.event v ON v.group_id = r.room_id AND v.event_time = r.event_time AND v.event_id = r.event_id
-        WHERE r.state = 'open' AND r.event_time > since AND (room IS NULL OR r.room_id = room)
-          AND (r.claimed_until IS NULL OR r.claimed_until <= now())
-          AND (r.assigned_to = who OR (r.assigned_to IS NULL AND v.verdict IS DISTINCT FROM 'flag'))
-        ORDER BY r.assigned_to IS NULL, turn * extract(epoch FROM r.event_time)
-        LIMIT 1000
-    LOOP
-        EXIT WHEN taken = count;
-        IF chatsluice.review_take(who, e, ends, why) THEN
-            taken := taken + 1;
-            RETURN NEXT e;
+    FOR phase IN 1 .. 2 LOOP
+        -- Cursors, for as little is read as is taken; one each way, for the index of flagged events to be followed in it.
+        IF phase = 1 THEN
+            OPEN keys FOR
+                SELECT r.room_id, r.event_time, r.event_id
+                FROM chatsluice.review r
+                JOIN chatsluice.event v
+                  ON v.group_id = r.room_id AND v.event_time = r.event_time AND v.event_id = r.event_id
+                WHERE r.state = 'open' AND r.event_time > since AND (room IS NULL OR r.room_id = room)
+                  AND (r.claimed_until IS NULL OR r.claimed_until <= now())
+                  AND (r.assigned_to = who OR (r.assigned_to IS NULL AND v.verdict IS DISTINCT FROM 'flag'))
+                ORDER BY r.assigned_to IS NULL, turn * extract(epoch FROM r.event_time);
+        ELSIF oldest THEN
+            OPEN keys FOR
+                SELECT v.group_id AS room_id, v.event_time, v.event_id
+                FROM chatsluice.event v
+                WHERE v.verdict = 'flag' AND v.command = 'before' AND v.event_time > since
+                  AND (room IS NULL OR v.group_id = room) AND NOT chatsluice.review_is_taken(v.group_id, v.event_time, v.event_id)
+                ORDER BY v.event_time;
+        ELSE
+            OPEN keys FOR
+                SELECT v.group_id AS room_id, v.event_time, v.event_id
+                FROM chatsluice.event v
+                WHERE v.verdict = 'flag' AND v.command = 'before' AND v.event_time > since
+                  AND (room IS NULL OR v.group_id = room) AND NOT chatsluice.review_is_taken(v.group_id, v.event_time, v.event_id)
+                ORDER BY v.event_time DESC;
         END IF;
+        WHILE taken < count LOOP
+            FETCH keys INTO key;
+            EXIT WHEN NOT FOUND;
+            SELECT * INTO e
+            FROM chatsluice.event v
+            WHERE v.group_id = key.room_id AND v.event_time = key.event_time AND v.event_id = key.event_id;
+            IF chatsluice.review_take(who, e, ends, why) THEN
+                taken := taken + 1;
+                RETURN NEXT e;
+            END IF;
+        END LOOP;
+        CLOSE keys;
     END LOOP;
-    -- Two statements, for each to follow the index of flagged events in its own direction.
-    IF oldest THEN
-        FOR e IN
-            SELECT v.*
-            FROM chatsluice.event v
-            LEFT JOIN chatsluice.review r
-                   ON r.room_id = v.group_id AND r.event_time = v.event_time AND r.event_id = v.event_id
-            WHERE v.verdict = 'flag' AND v.command = 'before' AND v.event_time > since
-              AND (room IS NULL OR v.group_id = room) AND r.state IS DISTINCT FROM 'decided'
-              AND (r.claimed_until IS NULL OR r.claimed_until <= now()) AND r.assigned_to IS NULL
-            ORDER BY v.event_time
-            LIMIT 1000
-        LOOP
-            EXIT WHEN taken = count;
-            IF chatsluice.review_take(who, e, ends, why) THEN
-                taken := taken + 1;
-                RETURN NEXT e;
-            END IF;
-        END LOOP;
-    ELSE
-        FOR e IN
-            SELECT v.*
-            FROM chatsluice.event v
-            LEFT JOIN chatsluice.review r
-                   ON r.room_id = v.group_id AND r.event_time = v.event_time AND r.event_id = v.event_id
-            WHERE v.verdict = 'flag' AND v.command = 'before' AND v.event_time > since
-              AND (room IS NULL OR v.group_id = room) AND r.state IS DISTINCT FROM 'decided'
-              AND (r.claimed_until IS NULL OR r.claimed_until <= now()) AND r.assigned_to IS NULL
-            ORDER BY v.event_time DESC
-            LIMIT 1000
-        LOOP
-            EXIT WHEN taken = count;
-            IF chatsluice.review_take(who, e, ends, why) THEN
-                taken := taken + 1;
-                RETURN NEXT e;
-            END IF;
-        END LOOP;
-    END IF;
 END
 $$;
 
@@ -488,29 +487,7 @@ BEGIN
 END
 $$;
 
--- Takes out of the queue what people have decided against, in rooms where somebody did something within the hour; the rest of
--- it outbox_claim passes over until it expires.
-CREATE FUNCTION chatsluice.outbox_heed() RETURNS bigint
-    LANGUAGE sql
-AS $$
-    WITH objected AS MATERIALIZED (
-        SELECT o.room_id, o.outbox_id, o.in_doubt AND o.action = 'send_text' AS unclear,
-               chatsluice.person_objects(o) AS words
-        FROM (SELECT DISTINCT a.room_id FROM chatsluice.moderator_action a WHERE a.at > now() - interval '1 hour') touched
-        JOIN chatsluice.outbox o ON o.room_id = touched.room_id
-        WHERE o.state = 'queued' AND o.expires_at > now() AND o.cause = 'rule'
-        FOR NO KEY UPDATE OF o SKIP LOCKED
-    ), moved AS (
-        UPDATE chatsluice.outbox o
-        SET state = m.to_state, reason = 'withdrawn: ' || b.words, changed_at = now()
-        FROM objected b, chatsluice.outbox_move m
-        WHERE o.room_id = b.room_id AND o.outbox_id = b.outbox_id AND b.words IS NOT NULL AND m.from_state = o.state
-          AND m.event = CASE WHEN b.unclear THEN 'cancel_unclear' ELSE 'cancel' END
-        RETURNING 1)
-    SELECT count(*) FROM moved
-$$;
-
--- As in 0005, with the lines about people.
+-- As in 0005, but for what people have decided against: of the rows taken, that is withdrawn.
 CREATE OR REPLACE FUNCTION chatsluice.outbox_claim(instance text, app bigint, wanted text, via text, fresh boolean, most integer,
                                         lease interval, per_room integer)
     RETURNS SETOF chatsluice.outbox
@@ -525,9 +502,6 @@ BEGIN
     END IF;
     -- One claim at a time for each application: two that look at the same room's budget would both spend it.
     PERFORM FROM chatsluice.send_budget b WHERE b.sdkappid = app ORDER BY b.command FOR NO KEY UPDATE;
-    IF EXISTS (SELECT FROM chatsluice.moderator_action a WHERE a.at > now() - interval '1 hour') THEN
-        PERFORM chatsluice.outbox_heed();
-    END IF;
     RETURN QUERY
     WITH free AS MATERIALIZED (
         SELECT o.room_id, o.outbox_id, o.due_at
@@ -538,13 +512,24 @@ BEGIN
           AND NOT EXISTS (SELECT FROM chatsluice.room_budget b
                           WHERE wanted = 'send_text' AND b.room_id = o.room_id AND b.minute = this_minute
                             AND b.sent >= per_room)
-          AND chatsluice.person_objects(o) IS NULL
         ORDER BY o.due_at
         LIMIT most
         FOR UPDATE SKIP LOCKED
-    ), counted AS (
-        SELECT f.room_id, f.outbox_id, row_number() OVER (PARTITION BY f.room_id ORDER BY f.due_at) AS place
+    ), asked AS MATERIALIZED (
+        SELECT f.room_id, f.outbox_id, f.due_at, chatsluice.person_objects(o) AS objection
         FROM free f
+        JOIN chatsluice.outbox o ON o.room_id = f.room_id AND o.outbox_id = f.outbox_id
+    ), withdrawn AS (
+        UPDATE chatsluice.outbox o
+        SET state = m.to_state, reason = 'withdrawn: ' || a.objection, changed_at = now()
+        FROM asked a, chatsluice.outbox_move m
+        WHERE a.objection IS NOT NULL AND o.room_id = a.room_id AND o.outbox_id = a.outbox_id AND m.from_state = o.state
+          -- A text that an earlier call may have said is for a person to settle.
+          AND m.event = CASE WHEN o.in_doubt AND o.action = 'send_text' THEN 'cancel_unclear' ELSE 'cancel' END
+    ), counted AS (
+        SELECT a.room_id, a.outbox_id, row_number() OVER (PARTITION BY a.room_id ORDER BY a.due_at) AS place
+        FROM asked a
+        WHERE a.objection IS NULL
     ), chosen AS (
         SELECT c.room_id, c.outbox_id
         FROM counted c
