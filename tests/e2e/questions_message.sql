@@ -2,8 +2,7 @@
 -- and held to their plans by test_search.py. :names are what a moderator fills in.
 
 -- What was said in a room lately, and what became of it?
-SELECT sent_at, from_account, text, verdict, outcome FROM moderation.message
-WHERE group_id = :room AND sent_at >= :since ORDER BY sent_at DESC LIMIT 50;
+SELECT sent_at, account, text, verdict, outcome FROM moderation.search(room => :room, since => :since);
 
 -- What was stopped or rewritten in a room, and why?
 SELECT sent_at, from_account, verdict, rule, text, rewritten FROM moderation.message
