@@ -518,8 +518,8 @@ CREATE FUNCTION moderation.search(text text DEFAULT NULL, room text DEFAULT NULL
                                   app bigint DEFAULT NULL, max_rows integer DEFAULT 50, cursor text DEFAULT NULL)
     RETURNS SETOF chatsluice.found_message
     LANGUAGE plpgsql STABLE SECURITY DEFINER
-    -- Plans over many days look dear and are not.
-    SET search_path = pg_catalog, pg_temp SET jit = off
+    -- Plans over many days look dear and are not, and take longer to make than to run: once a session is enough.
+    SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
 DECLARE
