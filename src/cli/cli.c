@@ -17,6 +17,10 @@ const struct cli_command cli_commands[] = {
      cli_serve},
     {"check", "[RULES.yaml...]", "read configuration and rule files and name every fault in them", NULL, cli_check},
     {"migrate", NULL, "bring the database to the schema of this version", NULL, cli_migrate},
+    {"maintain", NULL, "do what the database needs behind the loading; for a timer",
+     "As the owner of the tables, on a direct connection. It can be repeated and broken off at any time, and holds up no\n"
+     "running service. Status 1 when something was not done.",
+     cli_maintain},
     {"rules import", "FILE...", "put rule files into the database's tables",
      "Rules and lists of the files are added or replaced. Nothing changes for the rooms until `rules publish`.",
      cli_rules_import},

@@ -66,6 +66,7 @@ int cli_main(int argc, char **argv);
 int cli_serve(struct cli *cli);
 int cli_check(struct cli *cli);
 int cli_migrate(struct cli *cli);
+int cli_maintain(struct cli *cli);
 int cli_rules_import(struct cli *cli);
 int cli_rules_export(struct cli *cli);
 int cli_rules_list(struct cli *cli);

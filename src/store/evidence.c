@@ -46,10 +46,15 @@ enum {
 /* The primary key begins with the room: naming it spares looking through all of them. */
 static const char by_id[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event"
                             " WHERE event_id = $1::uuid AND ($2::text IS NULL OR group_id = $2) LIMIT 1";
-/* A number is given to a message when it is delivered; its verdict stands with the Before webhook. */
-static const char by_seq[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event WHERE group_id = $1 AND event_id ="
-                             " (SELECT coalesce(before_event_id, after_event_id) FROM moderation.message"
-                             "  WHERE group_id = $1 AND msg_seq = $2::bigint ORDER BY sent_at DESC LIMIT 1)";
+/* A number is given to a message when it is delivered; its verdict stands with the Before webhook, at most a minute
+ * earlier: only that minute of the room is joined to messages. */
+static const char by_seq[] =
+    "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event WHERE group_id = $1 AND event_id ="
+    " (SELECT m.id FROM (SELECT v.event_time FROM chatsluice.event v WHERE v.group_id = $1 AND v.command = 'after'"
+    "  AND v.msg_seq = $2::bigint ORDER BY v.event_time DESC LIMIT 1) a,"
+    "  LATERAL (SELECT coalesce(before_event_id, after_event_id) AS id FROM moderation.message WHERE group_id = $1"
+    "  AND msg_seq = $2::bigint AND sent_at BETWEEN a.event_time - interval '1 minute' AND a.event_time + interval '5"
+    " seconds' ORDER BY sent_at DESC LIMIT 1) m)";
 /* Webhooks that carry a verdict: what a person asks about is a message. */
 static const char last_of_sender[] = "SELECT " EVENT_COLUMNS_READ " FROM chatsluice.event"
                                      " WHERE group_id = $1 AND from_account = $2 AND command = 'before'"

@@ -2,6 +2,7 @@
 """What the service costs, as ratios measured side by side on one machine.
 
     tests/bench/bench.py [--rounds 5] [--seconds 6] [throughput] [rate] [backlog] [outage] [loader] [reload] [corrections]
+                         [search] [--events 1000000] [--database URL]
 
 throughput  requests/s of 64 connections flat out, rounds interleaved:
               bare     a civetweb handler that reads the body and returns 60 bytes
@@ -15,6 +16,8 @@ reload      latency at 1,000 requests/s with 100,000 terms and 500 expressions, 
             are published one after the other; how long a changed revision takes to be in force
 corrections two instances: from the Before webhook that asks for one to the corrected message, 50 a second for 20 s a
             round; the rate with a backlog
+search      every search a moderator may make on so many events (--events 10000000 takes 20 GB and an hour, of which most goes
+            into filling; --database: one that is filled), and what the indexes cost the loading
 Without a word: all of them. More of the parts alone: build/bench/bench_spool, build/bench/bench_judge.
 """
 import argparse
@@ -28,6 +31,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import harness  # noqa: E402
+import search as searches  # noqa: E402
 from database import Cluster, Database  # noqa: E402
 from live import Live  # noqa: E402
 from service import Service  # noqa: E402
@@ -316,15 +320,24 @@ def corrections(rounds, _seconds):
               f"{calls['max_in_a_second']} calls in any second")
 
 
+def search(rounds, _seconds, arguments):
+    with Owner() as owner:
+        searches.run(lambda: Cluster(owner, options="-c shared_buffers=2GB -c max_wal_size=4GB -c fsync=off"),
+                     arguments.database, arguments.events, rounds, arguments.queries)
+
+
 def main():
-    parts = {f.__name__: f for f in (throughput, rate, backlog, outage, loader, reload, corrections)}
+    parts = {f.__name__: f for f in (throughput, rate, backlog, outage, loader, reload, corrections, search)}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--events", type=int, default=1_000_000, help="of search")
+    parser.add_argument("--database", help="of search: the URL of one that an earlier run has filled")
+    parser.add_argument("--queries", default="", help="of search: only those whose name has this")
     parser.add_argument("parts", nargs="*", choices=[*parts, []], metavar="part")
     arguments = parser.parse_args()
     for name in arguments.parts or parts:
-        parts[name](arguments.rounds, arguments.seconds)
+        parts[name](arguments.rounds, arguments.seconds, *([arguments] if name == "search" else []))
 
 
 if __name__ == "__main__":

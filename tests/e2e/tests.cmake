@@ -43,6 +43,7 @@ set(stories
   rules_gate
   rules_live
   rules_tools
+  search
   secrets
   sending
   usersig_vendor)
