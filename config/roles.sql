@@ -33,6 +33,8 @@ BEGIN
             ('event',            'SELECT, INSERT'),                 -- SELECT: to know a duplicate
             ('dead_letter',      'SELECT, INSERT'),
             ('spool_position',   'SELECT, INSERT, UPDATE'),
+            ('spool_rewind',     'SELECT, INSERT'),
+            ('rollup_lag',       'SELECT'),
             ('rule_revision',    'SELECT'),
             ('rule_ack',         'SELECT, INSERT, UPDATE'),
             ('instance',         'SELECT, INSERT, UPDATE, DELETE'), -- its own row, and those of the long dead
@@ -54,6 +56,10 @@ $$;
 ALTER FUNCTION chatsluice.ensure_partitions(date, date) SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 REVOKE EXECUTE ON FUNCTION chatsluice.ensure_partitions(date, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION chatsluice.ensure_partitions(date, date) TO chatsluice_service;
+
+-- The same for the rollups: their tables change in no other way.
+GRANT EXECUTE ON FUNCTION chatsluice.rollup_pass(bigint), chatsluice.rollup_summarise(),
+    chatsluice.rollup_settle(interval, interval, integer), chatsluice.rollup_opinions(integer) TO chatsluice_service;
 
 -- With rules.rollback_factor above 0 instances set a revision aside by themselves, which writes one:
 --   GRANT INSERT ON chatsluice.rule_revision TO chatsluice_service;

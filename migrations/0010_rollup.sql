@@ -442,18 +442,27 @@ BEGIN
 END
 $$;
 
+-- How far each spool is counted. Before a rewind that no pass has seen yet, rows up to rewound_from were loaded.
+CREATE VIEW chatsluice.rollup_spool AS
+SELECT s.spool_id, s.seq AS loaded, coalesce(p.seq, 0) AS seq, w.number, w.rewound_from, w.rewound_to,
+       CASE WHEN w.number IS NULL THEN greatest(s.seq - coalesce(p.seq, 0), 0)
+            ELSE greatest(w.rewound_from - coalesce(p.seq, 0), 0) + greatest(s.seq - w.rewound_to, 0) + 1 END AS behind
+FROM chatsluice.spool_position s
+LEFT JOIN chatsluice.rollup_position p ON p.spool_id = s.spool_id
+LEFT JOIN LATERAL (SELECT max(v.number) AS number, max(v.from_seq) AS rewound_from, min(v.to_seq) AS rewound_to
+                   FROM chatsluice.spool_rewind v
+                   WHERE v.spool_id = s.spool_id AND v.number > coalesce(p.rewinds, 0)) w ON true;
+
 -- The next stretch of the spool that is furthest behind, at most `most` records of it. No row: another session counts.
 -- events: how many were counted; behind: how many records of all spools are left.
 CREATE FUNCTION chatsluice.rollup_pass(most bigint DEFAULT 50000) RETURNS TABLE (spool uuid, events bigint, behind bigint)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET work_mem = '64MB'
 AS $$
 DECLARE
+    s chatsluice.rollup_spool;
     p chatsluice.rollup_position;
     w record;
     part record;
-    loaded bigint;
-    rewound bigint;
-    back_to bigint;
     upto bigint;
 BEGIN
     PERFORM FROM chatsluice.rollup_state FOR NO KEY UPDATE SKIP LOCKED;
@@ -461,25 +470,24 @@ BEGIN
         RETURN;
     END IF;
     INSERT INTO chatsluice.rollup_position (spool_id)
-    SELECT s.spool_id
-    FROM chatsluice.spool_position s
-    WHERE NOT EXISTS (SELECT FROM chatsluice.rollup_position r WHERE r.spool_id = s.spool_id);
-    -- The position of the loader first, then its rewinds: those of before it are seen.
-    SELECT s.spool_id, s.seq INTO spool, loaded
-    FROM chatsluice.spool_position s
-    JOIN chatsluice.rollup_position r ON r.spool_id = s.spool_id
-    WHERE s.seq <> r.seq
-       OR EXISTS (SELECT FROM chatsluice.spool_rewind v WHERE v.spool_id = r.spool_id AND v.number > r.rewinds)
-    ORDER BY abs(s.seq - r.seq) DESC
-    LIMIT 1;
+    SELECT o.spool_id
+    FROM chatsluice.spool_position o
+    WHERE NOT EXISTS (SELECT FROM chatsluice.rollup_position r WHERE r.spool_id = o.spool_id);
+    SELECT r.* INTO s FROM chatsluice.rollup_spool r WHERE r.behind > 0 OR r.loaded < r.seq ORDER BY r.behind DESC LIMIT 1;
+    spool := s.spool_id;
     events := 0;
     IF spool IS NOT NULL THEN
         SELECT r.* INTO p FROM chatsluice.rollup_position r WHERE r.spool_id = spool;
-        SELECT max(v.number), min(v.to_seq) INTO rewound, back_to
-        FROM chatsluice.spool_rewind v WHERE v.spool_id = spool AND v.number > p.rewinds;
-        p.rewinds := coalesce(rewound, p.rewinds);
-        p.seq := least(p.seq, back_to, loaded); -- below p.high: numbers given out again
-        upto := least(loaded, p.seq + most);
+        -- What was loaded before the rewind comes first. Then it starts again from where the spool went back to, and up to
+        -- p.high there are numbers that stand for two records.
+        IF s.number IS NOT NULL AND p.seq >= s.rewound_from THEN
+            p.seq := least(p.seq, s.rewound_to);
+            p.rewinds := s.number;
+            s.number := NULL;
+        ELSIF s.number IS NULL THEN
+            p.seq := least(p.seq, s.loaded); -- set back by hand
+        END IF;
+        upto := greatest(p.seq, least(CASE WHEN s.number IS NULL THEN s.loaded ELSE s.rewound_from END, p.seq + most));
         IF p.seq < p.high THEN
             upto := least(upto, p.high);
             events := chatsluice.rollup_recount_stretch(spool, p.seq, upto);
@@ -504,9 +512,7 @@ BEGIN
         SET seq = upto, high = greatest(p.high, upto), rewinds = p.rewinds, received_at = p.received_at
         WHERE r.spool_id = spool;
     END IF;
-    SELECT coalesce(sum(greatest(s.seq - r.seq, 0)), 0) INTO behind
-    FROM chatsluice.spool_position s
-    JOIN chatsluice.rollup_position r ON r.spool_id = s.spool_id;
+    SELECT coalesce(sum(r.behind), 0) INTO behind FROM chatsluice.rollup_spool r;
     UPDATE chatsluice.rollup_state SET caught_up_at = now() WHERE behind = 0;
     RETURN NEXT;
 END
@@ -1066,15 +1072,17 @@ FROM chatsluice.rollup_hour_delivery d
 GROUP BY d.hour, d.sdkappid;
 
 -- How far the rollups are behind what is loaded.
-CREATE VIEW moderation.rollup_lag AS
+CREATE VIEW chatsluice.rollup_lag AS
 SELECT coalesce(l.behind, 0)::bigint AS records_behind,
-       CASE WHEN coalesce(l.behind, 0) = 0 THEN 0 ELSE extract(epoch FROM now() - s.caught_up_at) END AS lag_seconds,
-       (SELECT count(*) FROM chatsluice.rollup_dirty) AS unsettled_room_hours,
-       (SELECT min(d.hour) FROM chatsluice.rollup_dirty d) AS oldest_unsettled_hour
+       CASE WHEN coalesce(l.behind, 0) = 0 THEN 0
+            ELSE greatest(extract(epoch FROM now() - s.caught_up_at), 0) END::bigint AS lag_seconds
 FROM chatsluice.rollup_state s,
-     (SELECT sum(greatest(p.seq - coalesce(r.seq, 0), 0)) AS behind
-      FROM chatsluice.spool_position p
-      LEFT JOIN chatsluice.rollup_position r ON r.spool_id = p.spool_id) l;
+     (SELECT sum(r.behind) AS behind FROM chatsluice.rollup_spool r) l;
+
+CREATE VIEW moderation.rollup_lag AS
+SELECT l.records_behind, l.lag_seconds, (SELECT count(*) FROM chatsluice.rollup_dirty) AS unsettled_room_hours,
+       (SELECT min(d.hour) FROM chatsluice.rollup_dirty d) AS oldest_unsettled_hour
+FROM chatsluice.rollup_lag l;
 
 REVOKE EXECUTE ON FUNCTION moderation.room_between(timestamptz, timestamptz, bigint, text),
     moderation.offender(timestamptz, timestamptz, text, bigint, integer),

@@ -64,6 +64,10 @@ const struct cli_command cli_commands[] = {
     {"outbox settle", "ID delivered|again|drop", "decide about a row that nothing told the outcome of",
      "delivered: it is in the room. again: it is not, send it. drop: let it be.", cli_outbox_settle},
     {"outbox cancel", "ID", "take back what was not sent yet", NULL, cli_outbox_cancel},
+    {"rollup rebuild", NULL, "count the rollups of some days anew from the stored events",
+     "All days, in UTC, that --from and --to touch, one transaction each. Instances may go on loading and counting. A day of\n"
+     "which no event is stored any more stays as it is.",
+     cli_rollup_rebuild},
     {"usersig", NULL, "make a UserSig with the configured secret_key, or take one apart", NULL, cli_usersig},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},

@@ -32,6 +32,8 @@ set(stories
   outbox_commands
   privileges
   roles
+  rollup
+  rollup_live
   rules_gate
   rules_live
   rules_tools
