@@ -1,8 +1,8 @@
 -- Rollups: events counted by minute and hour, exactly once, and the summaries that stand on them.
 --
 -- Nothing of this happens where events are written. Behind the loader a pass (chatsluice.rollup_pass, called by one
--- serving instance at a time) takes the next stretch of a spool's records, up to what is loaded, adds them to the buckets
--- of their own minutes and hours, late or not, and moves its position, all in one transaction: exactly once.
+-- serving instance at a time) takes the next stretch of a spool's records, up to what is loaded, adds them to the
+-- buckets of their own minutes and hours, late or not, and moves its position, all in one transaction: exactly once.
 --
 -- Whether a message was delivered cannot be told from one event. What may have changed it marks room and hour in
 -- rollup_dirty; chatsluice.rollup_settle works those out whole once they are quiet.
@@ -23,8 +23,8 @@ CREATE TABLE chatsluice.spool_rewind (
     PRIMARY KEY (spool_id, number)
 );
 
--- How far the rows of each spool are counted. Those up to `high` were counted once; after a rewind seq is below that: numbers
--- in between may now stand for other records too. There the hours they lie in are counted anew, whole.
+-- How far the rows of each spool are counted. Those up to `high` were counted once; after a rewind seq is below that:
+-- numbers in between may now stand for other records too. There the hours they lie in are counted anew, whole.
 CREATE TABLE chatsluice.rollup_position (
     spool_id    uuid        PRIMARY KEY,
     seq         bigint      NOT NULL DEFAULT 0,
@@ -44,8 +44,8 @@ INSERT INTO chatsluice.rollup_state DEFAULT VALUES;
 
 -- Buckets -------------------------------------------------------------------------------------------------------------
 --
--- verdict and decided_by are '' where an event has none. Counts are no part of any index, so adding to a bucket rewrites one
--- row in its page (HOT); the fill factor leaves the room for it.
+-- verdict and decided_by are '' where an event has none. Counts are no part of any index, so adding to a bucket
+-- rewrites one row in its page (HOT); the fill factor leaves the room for it. They are integers: summing those up is quick.
 
 CREATE TABLE chatsluice.rollup_minute (
     minute     timestamptz NOT NULL,
@@ -53,7 +53,7 @@ CREATE TABLE chatsluice.rollup_minute (
     command    text        NOT NULL,
     verdict    text        NOT NULL,
     decided_by text        NOT NULL,
-    events     bigint      NOT NULL,
+    events     integer     NOT NULL,
     PRIMARY KEY (minute, sdkappid, command, verdict, decided_by)
 ) WITH (fillfactor = 60);
 
@@ -63,7 +63,7 @@ CREATE TABLE chatsluice.rollup_hour (
     command    text        NOT NULL,
     verdict    text        NOT NULL,
     decided_by text        NOT NULL,
-    events     bigint      NOT NULL,
+    events     integer     NOT NULL,
     PRIMARY KEY (hour, sdkappid, command, verdict, decided_by)
 ) WITH (fillfactor = 60);
 
@@ -73,7 +73,7 @@ CREATE TABLE chatsluice.rollup_hour_latency (
     sdkappid bigint      NOT NULL,
     command  text        NOT NULL,
     bucket   smallint    NOT NULL,
-    events   bigint      NOT NULL,
+    events   integer     NOT NULL,
     longest  bigint      NOT NULL, -- in us
     PRIMARY KEY (hour, sdkappid, command, bucket)
 ) WITH (fillfactor = 60);
@@ -82,37 +82,37 @@ CREATE TABLE chatsluice.rollup_hour_room (
     hour        timestamptz NOT NULL,
     sdkappid    bigint      NOT NULL,
     room_id     text        NOT NULL,
-    messages    bigint      NOT NULL, -- Before webhooks but those of our own corrections
-    allowed     bigint      NOT NULL, -- of those
-    flagged     bigint      NOT NULL,
-    masked      bigint      NOT NULL,
-    replaced    bigint      NOT NULL,
-    rejected    bigint      NOT NULL,
-    discarded   bigint      NOT NULL,
-    unjudged    bigint      NOT NULL, -- of those, decided by deadline or overload
-    corrections bigint      NOT NULL, -- Before webhooks of our own corrections
-    delivered   bigint      NOT NULL, -- After webhooks
-    exceptions  bigint      NOT NULL,
-    recalls     bigint      NOT NULL,
+    messages    integer     NOT NULL, -- Before webhooks but those of our own corrections
+    allowed     integer     NOT NULL, -- of those
+    flagged     integer     NOT NULL,
+    masked      integer     NOT NULL,
+    replaced    integer     NOT NULL,
+    rejected    integer     NOT NULL,
+    discarded   integer     NOT NULL,
+    unjudged    integer     NOT NULL, -- of those, decided by deadline or overload
+    corrections integer     NOT NULL, -- Before webhooks of our own corrections
+    delivered   integer     NOT NULL, -- After webhooks
+    exceptions  integer     NOT NULL,
+    recalls     integer     NOT NULL,
     first_at    timestamptz NOT NULL,
     last_at     timestamptz NOT NULL,
     PRIMARY KEY (hour, sdkappid, room_id)
 ) WITH (fillfactor = 60);
 CREATE INDEX rollup_hour_room_room ON chatsluice.rollup_hour_room (room_id, hour);
 
--- Only senders with something against them: a verdict other than allow, or a hit of a rule that only records. All others,
--- nearly everybody, are in rollup_day_sender alone.
+-- Only senders with something against them: a verdict other than allow, or a hit of a rule that only records. All
+-- others, nearly everybody, are in rollup_day_sender alone.
 CREATE TABLE chatsluice.rollup_hour_sender (
     hour      timestamptz NOT NULL,
     sdkappid  bigint      NOT NULL,
     room_id   text        NOT NULL,
     account   text        NOT NULL,
-    flagged   bigint      NOT NULL,
-    masked    bigint      NOT NULL,
-    replaced  bigint      NOT NULL,
-    rejected  bigint      NOT NULL,
-    discarded bigint      NOT NULL,
-    shadowed  bigint      NOT NULL, -- messages allowed that a rule in shadow mode hit
+    flagged   integer     NOT NULL,
+    masked    integer     NOT NULL,
+    replaced  integer     NOT NULL,
+    rejected  integer     NOT NULL,
+    discarded integer     NOT NULL,
+    shadowed  integer     NOT NULL, -- messages allowed that a rule in shadow mode hit
     first_at  timestamptz NOT NULL,
     last_at   timestamptz NOT NULL,
     PRIMARY KEY (hour, sdkappid, room_id, account)
@@ -124,7 +124,7 @@ CREATE TABLE chatsluice.rollup_day_sender (
     account  text        NOT NULL,
     sdkappid bigint      NOT NULL,
     day      date        NOT NULL,
-    messages bigint      NOT NULL,
+    messages integer     NOT NULL,
     first_at timestamptz NOT NULL,
     last_at  timestamptz NOT NULL,
     PRIMARY KEY (account, sdkappid, day)
@@ -138,10 +138,10 @@ CREATE TABLE chatsluice.rollup_hour_rule (
     command  text        NOT NULL, -- before, after
     rule     text        NOT NULL,
     revision bigint      NOT NULL,
-    hits     bigint      NOT NULL, -- a hit of it counted
-    acted    bigint      NOT NULL, -- it decided the verdict
-    shadow   bigint      NOT NULL, -- it only recorded
-    allowed  bigint      NOT NULL, -- only hits that an allow rule covered
+    hits     integer     NOT NULL, -- a hit of it counted
+    acted    integer     NOT NULL, -- it decided the verdict
+    shadow   integer     NOT NULL, -- it only recorded
+    allowed  integer     NOT NULL, -- only hits that an allow rule covered
     first_at timestamptz NOT NULL, -- of these
     last_at  timestamptz NOT NULL,
     PRIMARY KEY (hour, sdkappid, command, rule, revision)
@@ -153,10 +153,10 @@ CREATE TABLE chatsluice.rollup_hour_term (
     command  text        NOT NULL,
     list     text        NOT NULL,
     term     text        NOT NULL,
-    hits     bigint      NOT NULL,
-    acted    bigint      NOT NULL, -- the rule it counted for decided the verdict
-    shadow   bigint      NOT NULL,
-    allowed  bigint      NOT NULL,
+    hits     integer     NOT NULL,
+    acted    integer     NOT NULL, -- the rule it counted for decided the verdict
+    shadow   integer     NOT NULL,
+    allowed  integer     NOT NULL,
     first_at timestamptz NOT NULL,
     last_at  timestamptz NOT NULL,
     PRIMARY KEY (hour, sdkappid, command, list, term)
@@ -167,7 +167,7 @@ CREATE TABLE chatsluice.rollup_hour_delivery (
     sdkappid bigint      NOT NULL,
     room_id  text        NOT NULL,
     outcome  text        NOT NULL,
-    messages bigint      NOT NULL,
+    messages integer     NOT NULL,
     PRIMARY KEY (hour, room_id, sdkappid, outcome)
 );
 
@@ -251,8 +251,8 @@ AS $$
     GROUP BY 1, 2
 $$;
 
--- Adds the events that `which` (a condition on event e, with $1 to $5) selects to all buckets but those of deliveries, whose
--- room and hour it marks. Returns how many they were and the last receipt. One statement, one scan of the events.
+-- Adds the events that `which` (a condition on event e, with $1 to $5) selects to all buckets but those of deliveries,
+-- whose room and hour it marks. Returns how many they were and the last receipt. One statement, one scan of the events.
 CREATE FUNCTION chatsluice.rollup_add(which text, spool uuid, after_seq bigint, to_seq bigint, since timestamptz,
                                       until timestamptz, OUT events bigint, OUT received_at timestamptz)
     LANGUAGE plpgsql
@@ -384,9 +384,10 @@ BEGIN
 END
 $$;
 
--- What of a stretch's rows can be expected between these times: partitions outside of it need not be looked into at first.
--- Records come in the order of their receipt, and events within seconds of it. When fewer rows than records are found there,
--- which late events and repeated deliveries both make happen, the other partitions are looked through as well.
+-- What of a stretch's rows can be expected between these times: partitions outside of it need not be looked into at
+-- first. Records come in the order of their receipt, and events within seconds of it. When fewer rows than records are
+-- found there, which late events and repeated deliveries both make happen, the other partitions are looked through as
+-- well.
 CREATE FUNCTION chatsluice.rollup_window(last_received timestamptz, OUT since timestamptz, OUT until timestamptz)
     LANGUAGE sql IMMUTABLE
 AS $$
@@ -413,8 +414,8 @@ BEGIN
 END
 $$;
 
--- Counts one day anew: the rows that the positions say are counted; all others a pass will add. The caller holds the row of
--- rollup_state. Returns how many; null, and leaves all as it is, when no event of that day is stored any more.
+-- Counts one day anew: the rows that the positions say are counted; all others a pass will add. The caller holds the
+-- row of rollup_state. Returns how many; null, and leaves all as it is, when no event of that day is stored any more.
 CREATE FUNCTION chatsluice.rollup_recount_day(one date) RETURNS bigint
     LANGUAGE plpgsql
 AS $$
@@ -435,7 +436,8 @@ BEGIN
     DELETE FROM chatsluice.rollup_hour_term r WHERE r.hour >= since AND r.hour < until;
     DELETE FROM chatsluice.rollup_day_sender r WHERE r.day = one;
     SELECT a.events INTO counted
-    FROM chatsluice.rollup_add('e.event_time >= $4 AND e.event_time < $5 AND EXISTS (SELECT FROM chatsluice.rollup_position p '
+    FROM chatsluice.rollup_add('e.event_time >= $4 AND e.event_time < $5 '
+                               'AND EXISTS (SELECT FROM chatsluice.rollup_position p '
                                'WHERE p.spool_id = e.spool_id AND e.spool_seq <= greatest(p.seq, p.high))',
                                NULL, NULL, NULL, since, until) a;
     RETURN counted;
@@ -478,8 +480,8 @@ BEGIN
     events := 0;
     IF spool IS NOT NULL THEN
         SELECT r.* INTO p FROM chatsluice.rollup_position r WHERE r.spool_id = spool;
-        -- What was loaded before the rewind comes first. Then it starts again from where the spool went back to, and up to
-        -- p.high there are numbers that stand for two records.
+        -- What was loaded before the rewind comes first. Then it starts again from where the spool went back to, and up
+        -- to p.high there are numbers that stand for two records.
         IF s.number IS NOT NULL AND p.seq >= s.rewound_from THEN
             p.seq := least(p.seq, s.rewound_to);
             p.rewinds := s.number;
@@ -518,8 +520,8 @@ BEGIN
 END
 $$;
 
--- Block ranges that nobody has summarised yet are read whole by every pass. Autovacuum does it too, but once a minute, and in a
--- minute a busy loader writes a gigabyte. Steps aside for who holds the table.
+-- Block ranges that nobody has summarised yet are read whole by every pass. Autovacuum does it too, but once a minute,
+-- and in a minute a busy loader writes a gigabyte. Steps aside for who holds the table.
 CREATE FUNCTION chatsluice.rollup_summarise() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
 AS $$
@@ -546,8 +548,9 @@ $$;
 
 -- Deliveries ----------------------------------------------------------------------------------------------------------
 
--- What became of the messages of a stretch of time, in these rooms (null: all), one row each. A message is its Before webhook,
--- or an After without one. After and exception belong to the last Before like it within a minute (moderation.message).
+-- What became of the messages of a stretch of time, in these rooms (null: all), one row each. A message is its Before
+-- webhook, or an After without one. After and exception belong to the last Before like it within a minute
+-- (moderation.message).
 --
 --   delivered unasked         an After came that no Before asked about
 --   rejected but delivered    rejected or discarded, and an After came all the same: the leak
@@ -560,7 +563,8 @@ $$;
 CREATE FUNCTION chatsluice.delivery_of(rooms text[], since timestamptz, until timestamptz)
     RETURNS TABLE (room_id text, event_time timestamptz, event_id uuid, sdkappid bigint, outcome text)
     LANGUAGE plpgsql STABLE
-    SET plan_cache_mode = force_custom_plan SET enable_nestloop = off SET work_mem = '64MB' -- hot partitions lack statistics
+    -- Hot partitions lack statistics: a nested loop over what was taken for a few rows would never end.
+    SET plan_cache_mode = force_custom_plan SET enable_nestloop = off SET work_mem = '64MB'
 AS $$
 BEGIN
     RETURN QUERY
@@ -631,9 +635,9 @@ BEGIN
 END
 $$;
 
--- Works out the deliveries of the oldest hour with something due, of up to `most` of its rooms: those quiet for `quiet`, or
--- marked ten minutes ago, once the hour is over; of the running hour those marked longer than `running` ago. Returns the number of
--- rooms; null: another session counts.
+-- Works out the deliveries of the oldest hour with something due, of up to `most` of its rooms: those quiet for
+-- `quiet`, or marked ten minutes ago, once the hour is over; of the running hour those marked longer than `running`
+-- ago. Returns the number of rooms; null: another session counts.
 CREATE FUNCTION chatsluice.rollup_settle(quiet interval DEFAULT '1 minute', running interval DEFAULT '20 minutes',
                                          most integer DEFAULT 500) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -679,8 +683,8 @@ CREATE INDEX outbox_carried_out ON chatsluice.outbox (changed_at)
 
 -- Opinions ------------------------------------------------------------------------------------------------------------
 
--- Brings what people said, with the rules and terms it is about, up to date; up to `most` messages. Returns how many changed;
--- null: another session counts. It compares the whole, for opinions change and are few: they are made by hand.
+-- Brings what people said, with the rules and terms it is about, up to date; up to `most` messages. Returns how many
+-- changed; null: another session counts. It compares the whole, for opinions change and are few: they are made by hand.
 CREATE FUNCTION chatsluice.rollup_opinions(most integer DEFAULT 10000) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -744,8 +748,9 @@ $$;
 
 -- Rebuilding ----------------------------------------------------------------------------------------------------------
 
--- Counts all days anew that lie, wholly or in part, between the two times, deliveries too. Correct beside a running loader and
--- beside passes, which wait. A day of which no event is stored any more stays as it is. Returns the number of events.
+-- Counts all days anew that lie, wholly or in part, between the two times, deliveries too. Correct beside a running
+-- loader and beside passes, which wait. A day of which no event is stored any more stays as it is. Returns the number
+-- of events.
 CREATE FUNCTION chatsluice.rebuild_rollups(since timestamptz, until timestamptz) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET work_mem = '64MB'
 AS $$
@@ -772,15 +777,16 @@ BEGIN
 END
 $$;
 
--- A person's data is erased (part of that transaction): from now on the account is called by its new name here too.
+-- A person's data is erased (part of that transaction): from now on the account is called by its new name here too. app
+-- null: of all applications.
 CREATE FUNCTION chatsluice.rollup_rename_sender(app bigint, was text, becomes text) RETURNS void
     LANGUAGE plpgsql
 AS $$
 BEGIN
     PERFORM FROM chatsluice.rollup_state FOR NO KEY UPDATE; -- a pass that has read the old name is over
-    UPDATE chatsluice.rollup_hour_sender r SET account = becomes WHERE r.account = was AND r.sdkappid = app;
-    UPDATE chatsluice.rollup_day_sender r SET account = becomes WHERE r.account = was AND r.sdkappid = app;
-    UPDATE chatsluice.rollup_opinion r SET account = becomes WHERE r.account = was AND r.sdkappid = app;
+    UPDATE chatsluice.rollup_hour_sender r SET account = becomes WHERE r.account = was AND (app IS NULL OR r.sdkappid = app);
+    UPDATE chatsluice.rollup_day_sender r SET account = becomes WHERE r.account = was AND (app IS NULL OR r.sdkappid = app);
+    UPDATE chatsluice.rollup_opinion r SET account = becomes WHERE r.account = was AND (app IS NULL OR r.sdkappid = app);
 END
 $$;
 
@@ -790,8 +796,8 @@ REVOKE EXECUTE ON FUNCTION chatsluice.rollup_pass(bigint), chatsluice.rollup_sum
 
 -- Views: the contract with people -------------------------------------------------------------------------------------
 --
--- All of them read rollups alone. Those named by_hour or by_minute, and latency, have a row for each bucket, to be summed over any
--- period; the functions take the period. What is not by time covers all that is kept.
+-- All of them read rollups alone. Those named by_hour or by_minute, and latency, have a row for each bucket, to be
+-- summed over any period; the functions take the period. What is not by time covers all that is kept.
 
 CREATE VIEW moderation.verdict_by_minute AS
 SELECT r.minute, r.sdkappid, r.command, nullif(r.verdict, '') AS verdict, nullif(r.decided_by, '') AS decided_by, r.events
@@ -819,7 +825,7 @@ AS $$
            sum(r.masked)::bigint, sum(r.replaced)::bigint, sum(r.rejected)::bigint, sum(r.discarded)::bigint,
            sum(r.unjudged)::bigint, sum(r.corrections)::bigint, sum(r.delivered)::bigint, sum(r.exceptions)::bigint,
            sum(r.recalls)::bigint,
-           round(sum(r.masked + r.replaced + r.rejected + r.discarded) / nullif(sum(r.messages), 0), 4),
+           round(sum(r.masked + r.replaced + r.rejected + r.discarded) / nullif(sum(r.messages), 0)::numeric, 4),
            min(r.first_at), max(r.last_at)
     FROM chatsluice.rollup_hour_room r
     WHERE r.hour >= chatsluice.hour_of(since) AND r.hour < until AND (app IS NULL OR r.sdkappid = app)
@@ -842,7 +848,7 @@ SELECT r.sdkappid,
        sum(r.delivered)::bigint AS delivered,
        sum(r.exceptions)::bigint AS exceptions,
        sum(r.recalls)::bigint AS recalls,
-       round(sum(r.masked + r.replaced + r.rejected + r.discarded) / nullif(sum(r.messages), 0), 4) AS acted_share,
+       round(sum(r.masked + r.replaced + r.rejected + r.discarded) / nullif(sum(r.messages), 0)::numeric, 4) AS acted_share,
        min(r.first_at) AS first_at,
        max(r.last_at) AS last_at
 FROM chatsluice.rollup_hour_room r
@@ -860,7 +866,7 @@ SELECT d.sdkappid,
        coalesce(h.discarded, 0)::bigint AS discarded,
        coalesce(h.shadowed, 0)::bigint AS shadowed,
        coalesce(o.overturned, 0)::bigint AS overturned,
-       round(coalesce(h.masked + h.replaced + h.rejected + h.discarded, 0) / nullif(d.messages, 0), 4) AS acted_share,
+       round(coalesce(h.masked + h.replaced + h.rejected + h.discarded, 0) / nullif(d.messages, 0)::numeric, 4) AS acted_share,
        coalesce(h.rooms, 0)::bigint AS rooms_with_offences,
        h.last_offence_at,
        d.first_at,
@@ -883,38 +889,46 @@ LEFT JOIN LATERAL (SELECT count(*) AS overturned
 CREATE INDEX rollup_opinion_account ON chatsluice.rollup_opinion (account) WHERE overturned;
 
 -- Senders by what was against them: a flag weighs 1, a mask or replacement 2, a rejection or discard 4; what a person
--- overturned is taken off again, by the 4 of what is held back. Of the same score the one with the latest offence first.
-CREATE FUNCTION moderation.offender(since timestamptz, until timestamptz, room text DEFAULT NULL, app bigint DEFAULT NULL,
-                                    most integer DEFAULT 100)
+-- overturned is taken off again, by the 4 of what is held back. Of the same score the one with the latest offence
+-- first. The score alone is made for all, the rest for those that are shown.
+CREATE FUNCTION moderation.offender(since timestamptz, until timestamptz, room text DEFAULT NULL,
+                                    app bigint DEFAULT NULL, most integer DEFAULT 100)
     RETURNS TABLE (rank bigint, sdkappid bigint, account text, score bigint, flagged bigint, masked bigint,
                    replaced bigint, rejected bigint, discarded bigint, overturned bigint, rooms bigint,
                    first_at timestamptz, last_at timestamptz)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+    WITH ranked AS (
+        SELECT s.sdkappid, s.account, s.score - 4 * coalesce(p.overturned, 0) AS score,
+               coalesce(p.overturned, 0) AS overturned, s.last_at
+        FROM (SELECT r.sdkappid, r.account,
+                     sum(r.flagged + 2 * (r.masked + r.replaced) + 4 * (r.rejected + r.discarded)) AS score,
+                     max(r.last_at) AS last_at
+              FROM chatsluice.rollup_hour_sender r
+              WHERE r.hour >= chatsluice.hour_of(since) AND r.hour < until AND (room IS NULL OR r.room_id = room)
+                AND (app IS NULL OR r.sdkappid = app)
+                AND r.flagged + r.masked + r.replaced + r.rejected + r.discarded > 0
+              GROUP BY r.sdkappid, r.account) s
+        LEFT JOIN (SELECT o.sdkappid, o.account, count(*) AS overturned
+                   FROM chatsluice.rollup_opinion o
+                   WHERE o.overturned AND o.event_time >= chatsluice.hour_of(since) AND o.event_time < until
+                     AND (room IS NULL OR o.room_id = room)
+                   GROUP BY o.sdkappid, o.account) p ON p.sdkappid = s.sdkappid AND p.account = s.account
+        WHERE s.score > 4 * coalesce(p.overturned, 0)
+        ORDER BY 3 DESC, s.last_at DESC, s.account, s.sdkappid
+        LIMIT most
+    )
     SELECT row_number() OVER (ORDER BY t.score DESC, t.last_at DESC, t.account, t.sdkappid), t.sdkappid, t.account, t.score,
-           t.flagged, t.masked, t.replaced, t.rejected, t.discarded, t.overturned, t.rooms, t.first_at, t.last_at
-    FROM (SELECT s.sdkappid, s.account,
-                 (s.flagged + 2 * (s.masked + s.replaced) + 4 * (s.rejected + s.discarded)
-                  - 4 * coalesce(p.overturned, 0))::bigint AS score,
-                 s.flagged, s.masked, s.replaced, s.rejected, s.discarded, coalesce(p.overturned, 0) AS overturned, s.rooms,
-                 s.first_at, s.last_at
-          FROM (SELECT r.sdkappid, r.account, sum(r.flagged)::bigint AS flagged, sum(r.masked)::bigint AS masked,
-                       sum(r.replaced)::bigint AS replaced, sum(r.rejected)::bigint AS rejected,
-                       sum(r.discarded)::bigint AS discarded, count(DISTINCT r.room_id) AS rooms,
-                       min(r.first_at) AS first_at, max(r.last_at) AS last_at
-                FROM chatsluice.rollup_hour_sender r
-                WHERE r.hour >= chatsluice.hour_of(since) AND r.hour < until AND (room IS NULL OR r.room_id = room)
-                  AND (app IS NULL OR r.sdkappid = app)
-                  AND r.flagged + r.masked + r.replaced + r.rejected + r.discarded > 0
-                GROUP BY r.sdkappid, r.account) s
-          LEFT JOIN (SELECT o.sdkappid, o.account, count(*) AS overturned
-                     FROM chatsluice.rollup_opinion o
-                     WHERE o.overturned AND o.event_time >= chatsluice.hour_of(since) AND o.event_time < until
-                       AND (room IS NULL OR o.room_id = room)
-                     GROUP BY o.sdkappid, o.account) p ON p.sdkappid = s.sdkappid AND p.account = s.account) t
-    WHERE t.score > 0
+           d.flagged, d.masked, d.replaced, d.rejected, d.discarded, t.overturned, d.rooms, d.first_at, t.last_at
+    FROM ranked t,
+         LATERAL (SELECT sum(r.flagged) AS flagged, sum(r.masked) AS masked, sum(r.replaced) AS replaced,
+                         sum(r.rejected) AS rejected, sum(r.discarded) AS discarded,
+                         count(DISTINCT r.room_id) AS rooms, min(r.first_at) AS first_at
+                  FROM chatsluice.rollup_hour_sender r
+                  WHERE r.account = t.account AND r.sdkappid = t.sdkappid AND r.hour >= chatsluice.hour_of(since)
+                    AND r.hour < until AND (room IS NULL OR r.room_id = room)
+                    AND r.flagged + r.masked + r.replaced + r.rejected + r.discarded > 0) d
     ORDER BY 1
-    LIMIT most
 $$;
 
 -- The ranking of the last 7 days; moderation.offender(since, until) of any other period.
@@ -930,8 +944,9 @@ CREATE VIEW moderation.term_by_hour AS
 SELECT r.hour, r.sdkappid, r.command, r.list, r.term, r.hits, r.acted, r.shadow, r.allowed, r.first_at, r.last_at
 FROM chatsluice.rollup_hour_term r;
 
--- One row a rule and revision. hits, acted, shadow_hits, allowed_hits: messages at the Before webhook; after_hits: at the After.
--- overturned_share: of the decisions on messages it acted on; benign_share: of the labelled messages it hit, in shadow too.
+-- One row a rule and revision. hits, acted, shadow_hits, allowed_hits: messages at the Before webhook; after_hits: at
+-- the After. overturned_share: of the decisions on messages it acted on; benign_share: of the labelled messages it hit,
+-- in shadow too.
 CREATE VIEW moderation.rule_quality AS
 SELECT rule,
        nullif(revision, 0) AS revision,
@@ -1004,49 +1019,44 @@ FULL JOIN (SELECT h.list, h.term,
            GROUP BY h.list, h.term) o USING (list, term);
 
 -- From the head of the request to the verdict, in us; a percentile is the upper end of its range, 4.4 % wide.
-CREATE FUNCTION chatsluice.latency_percentile(share double precision, buckets smallint[], counts bigint[]) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$
-    SELECT chatsluice.latency_bound(min(c.bucket))
-    FROM (SELECT b.bucket, sum(b.events) OVER (ORDER BY b.bucket) AS up_to, sum(b.events) OVER () AS total
-          FROM unnest(buckets, counts) AS b (bucket, events)) c
-    WHERE c.up_to >= share * c.total
-$$;
-
 CREATE VIEW moderation.latency AS
-SELECT l.hour, l.sdkappid, l.command, l.events,
-       least(chatsluice.latency_percentile(0.5, l.buckets, l.counts), l.longest) AS p50_us,
-       least(chatsluice.latency_percentile(0.9, l.buckets, l.counts), l.longest) AS p90_us,
-       least(chatsluice.latency_percentile(0.99, l.buckets, l.counts), l.longest) AS p99_us,
-       least(chatsluice.latency_percentile(0.999, l.buckets, l.counts), l.longest) AS p999_us,
-       l.longest AS max_us
-FROM (SELECT r.hour, r.sdkappid, r.command, sum(r.events)::bigint AS events, array_agg(r.bucket) AS buckets,
-             array_agg(r.events) AS counts, max(r.longest) AS longest
-      FROM chatsluice.rollup_hour_latency r
-      GROUP BY r.hour, r.sdkappid, r.command) l;
+SELECT c.hour,
+       c.sdkappid,
+       c.command,
+       max(c.total)::bigint AS events,
+       least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.5 * c.total)), max(c.longest)) AS p50_us,
+       least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.9 * c.total)), max(c.longest)) AS p90_us,
+       least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.99 * c.total)), max(c.longest)) AS p99_us,
+       least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.999 * c.total)), max(c.longest)) AS p999_us,
+       max(c.longest) AS max_us
+FROM (SELECT r.hour, r.sdkappid, r.command, r.bucket, r.longest,
+             sum(r.events) OVER (PARTITION BY r.hour, r.sdkappid, r.command ORDER BY r.bucket) AS up_to,
+             sum(r.events) OVER (PARTITION BY r.hour, r.sdkappid, r.command) AS total
+      FROM chatsluice.rollup_hour_latency r) c
+GROUP BY c.hour, c.sdkappid, c.command;
 
 CREATE FUNCTION moderation.latency_between(since timestamptz, until timestamptz, app bigint DEFAULT NULL)
     RETURNS TABLE (command text, events bigint, p50_us bigint, p90_us bigint, p99_us bigint, p999_us bigint, max_us bigint)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT l.command, l.events,
-           least(chatsluice.latency_percentile(0.5, l.buckets, l.counts), l.longest),
-           least(chatsluice.latency_percentile(0.9, l.buckets, l.counts), l.longest),
-           least(chatsluice.latency_percentile(0.99, l.buckets, l.counts), l.longest),
-           least(chatsluice.latency_percentile(0.999, l.buckets, l.counts), l.longest),
-           l.longest
-    FROM (SELECT b.command, sum(b.events)::bigint AS events, array_agg(b.bucket) AS buckets,
-                 array_agg(b.events) AS counts, max(b.longest) AS longest
-          FROM (SELECT r.command, r.bucket, sum(r.events)::bigint AS events, max(r.longest) AS longest
+    SELECT c.command, max(c.total)::bigint,
+           least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.5 * c.total)), max(c.longest)),
+           least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.9 * c.total)), max(c.longest)),
+           least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.99 * c.total)), max(c.longest)),
+           least(chatsluice.latency_bound(min(c.bucket) FILTER (WHERE c.up_to >= 0.999 * c.total)), max(c.longest)),
+           max(c.longest)
+    FROM (SELECT b.command, b.bucket, b.longest, sum(b.events) OVER (PARTITION BY b.command ORDER BY b.bucket) AS up_to,
+                 sum(b.events) OVER (PARTITION BY b.command) AS total
+          FROM (SELECT r.command, r.bucket, sum(r.events) AS events, max(r.longest) AS longest
                 FROM chatsluice.rollup_hour_latency r
                 WHERE r.hour >= chatsluice.hour_of(since) AND r.hour < until AND (app IS NULL OR r.sdkappid = app)
-                GROUP BY r.command, r.bucket) b
-          GROUP BY b.command) l
-    ORDER BY l.command
+                GROUP BY r.command, r.bucket) b) c
+    GROUP BY c.command
+    ORDER BY c.command
 $$;
 
--- One row an hour, application and room. leak_rate: of the messages rejected or discarded and not corrected, the share that was
--- delivered all the same. settled: nothing has come since that may change it.
+-- One row an hour, application and room. leak_rate: of the messages rejected or discarded and not corrected, the share
+-- that was delivered all the same. settled: nothing has come since that may change it.
 CREATE VIEW moderation.delivery_by_room_hour AS
 SELECT d.hour, d.sdkappid, d.room_id, d.outcome, d.messages,
        NOT EXISTS (SELECT FROM chatsluice.rollup_dirty m WHERE m.hour = d.hour AND m.room_id = d.room_id) AS settled
@@ -1066,7 +1076,8 @@ SELECT d.hour,
        coalesce(sum(d.messages) FILTER (WHERE d.outcome = 'not confirmed'), 0)::bigint AS not_confirmed,
        coalesce(sum(d.messages) FILTER (WHERE d.outcome = 'delivered unasked'), 0)::bigint AS delivered_unasked,
        round(coalesce(sum(d.messages) FILTER (WHERE d.outcome = 'rejected but delivered'), 0)
-             / nullif(sum(d.messages) FILTER (WHERE d.outcome IN ('rejected but delivered', 'blocked')), 0), 6) AS leak_rate,
+             / nullif(sum(d.messages) FILTER (WHERE d.outcome IN ('rejected but delivered', 'blocked')), 0)::numeric, 6)
+           AS leak_rate,
        NOT EXISTS (SELECT FROM chatsluice.rollup_dirty m WHERE m.hour = d.hour) AS settled
 FROM chatsluice.rollup_hour_delivery d
 GROUP BY d.hour, d.sdkappid;
