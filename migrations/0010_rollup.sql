@@ -171,6 +171,15 @@ CREATE TABLE chatsluice.rollup_hour_delivery (
     PRIMARY KEY (hour, room_id, sdkappid, outcome)
 );
 
+-- The same of all rooms together.
+CREATE TABLE chatsluice.rollup_hour_outcome (
+    hour     timestamptz NOT NULL,
+    sdkappid bigint      NOT NULL,
+    outcome  text        NOT NULL,
+    messages bigint      NOT NULL,
+    PRIMARY KEY (hour, sdkappid, outcome)
+);
+
 -- Room and hour whose deliveries are to be worked out (again).
 CREATE TABLE chatsluice.rollup_dirty (
     hour      timestamptz NOT NULL,
@@ -631,6 +640,12 @@ BEGIN
     FROM chatsluice.delivery_of(rooms, one, one + interval '1 hour') d
     WHERE d.room_id <> ''
     GROUP BY d.sdkappid, d.room_id, d.outcome;
+    DELETE FROM chatsluice.rollup_hour_outcome r WHERE r.hour = one;
+    INSERT INTO chatsluice.rollup_hour_outcome (hour, sdkappid, outcome, messages)
+    SELECT r.hour, r.sdkappid, r.outcome, sum(r.messages)
+    FROM chatsluice.rollup_hour_delivery r
+    WHERE r.hour = one
+    GROUP BY r.hour, r.sdkappid, r.outcome;
     DELETE FROM chatsluice.rollup_dirty r WHERE r.hour = one AND (rooms IS NULL OR r.room_id = ANY (rooms));
 END
 $$;
@@ -896,7 +911,7 @@ CREATE FUNCTION moderation.offender(since timestamptz, until timestamptz, room t
     RETURNS TABLE (rank bigint, sdkappid bigint, account text, score bigint, flagged bigint, masked bigint,
                    replaced bigint, rejected bigint, discarded bigint, overturned bigint, rooms bigint,
                    first_at timestamptz, last_at timestamptz)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET work_mem = '64MB'
 AS $$
     WITH ranked AS (
         SELECT s.sdkappid, s.account, s.score - 4 * coalesce(p.overturned, 0) AS score,
@@ -1079,7 +1094,7 @@ SELECT d.hour,
              / nullif(sum(d.messages) FILTER (WHERE d.outcome IN ('rejected but delivered', 'blocked')), 0)::numeric, 6)
            AS leak_rate,
        NOT EXISTS (SELECT FROM chatsluice.rollup_dirty m WHERE m.hour = d.hour) AS settled
-FROM chatsluice.rollup_hour_delivery d
+FROM chatsluice.rollup_hour_outcome d
 GROUP BY d.hour, d.sdkappid;
 
 -- How far the rollups are behind what is loaded.

@@ -157,7 +157,7 @@ static void empty_tables(struct db *db)
                  "chatsluice.rollup_position, chatsluice.rollup_minute, chatsluice.rollup_hour, "
                  "chatsluice.rollup_hour_latency, chatsluice.rollup_hour_room, chatsluice.rollup_hour_sender, "
                  "chatsluice.rollup_day_sender, chatsluice.rollup_hour_rule, chatsluice.rollup_hour_term, "
-                 "chatsluice.rollup_hour_delivery, chatsluice.rollup_dirty",
+                 "chatsluice.rollup_hour_delivery, chatsluice.rollup_hour_outcome, chatsluice.rollup_dirty",
                  &err),
          &err);
     must(db_exec(db, "CHECKPOINT", &err), &err);

@@ -42,7 +42,8 @@ DELIVERY = f"""
         UNION ALL
         SELECT t.event_time, t.sdkappid, t.group_id, 'delivered unasked' FROM told t
         WHERE t.command = 'after' AND t.asked IS NULL)
-    SELECT {HOUR} AS hour, e.sdkappid, e.group_id, e.outcome, count(*) FROM outcomes e GROUP BY 1, 2, 3, 4"""
+    SELECT {HOUR} AS hour, e.sdkappid, e.group_id AS room_id, e.outcome, count(*) AS messages
+    FROM outcomes e GROUP BY 1, 2, 3, 4"""
 
 FRESH = {
     "rollup_minute": """
@@ -98,6 +99,7 @@ FRESH = {
               FROM chatsluice.event e, {HIT} h) e
         WHERE e.list IS NOT NULL AND e.state IN ('counted', 'shadow', 'allowed') GROUP BY 1, 2, 3, 4, 5""",
     "rollup_hour_delivery": DELIVERY,
+    "rollup_hour_outcome": f"SELECT hour, sdkappid, outcome, sum(messages) FROM ({DELIVERY}) d GROUP BY 1, 2, 3",
 }
 
 
