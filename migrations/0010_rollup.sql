@@ -36,7 +36,7 @@ CREATE TABLE chatsluice.rollup_position (
 -- The row lock of this one row is the right to count: passes that do not get it leave the work to whoever has it.
 CREATE TABLE chatsluice.rollup_state (
     only_row     boolean     PRIMARY KEY DEFAULT true CHECK (only_row),
-    caught_up_at timestamptz NOT NULL DEFAULT now(), -- when a pass last left nothing behind
+    caught_up_at timestamptz NOT NULL DEFAULT now(), -- what was loaded then is counted
     swept_at     timestamptz NOT NULL DEFAULT '-infinity', -- corrections carried out until then have marked their hours
     settled_at   timestamptz
 ) WITH (fillfactor = 50);
@@ -444,11 +444,12 @@ BEGIN
     DELETE FROM chatsluice.rollup_hour_rule r WHERE r.hour >= since AND r.hour < until;
     DELETE FROM chatsluice.rollup_hour_term r WHERE r.hour >= since AND r.hour < until;
     DELETE FROM chatsluice.rollup_day_sender r WHERE r.day = one;
-    SELECT a.events INTO counted
-    FROM chatsluice.rollup_add('e.event_time >= $4 AND e.event_time < $5 '
-                               'AND EXISTS (SELECT FROM chatsluice.rollup_position p '
-                               'WHERE p.spool_id = e.spool_id AND e.spool_seq <= greatest(p.seq, p.high))',
-                               NULL, NULL, NULL, since, until) a;
+    SELECT sum(a.events) INTO counted
+    FROM generate_series(since, until - interval '1 hour', interval '1 hour') hour, -- a day may be too much for memory
+         LATERAL chatsluice.rollup_add('e.event_time >= $4 AND e.event_time < $5 '
+                                       'AND EXISTS (SELECT FROM chatsluice.rollup_position p '
+                                       'WHERE p.spool_id = e.spool_id AND e.spool_seq <= greatest(p.seq, p.high))',
+                                       NULL, NULL, NULL, hour, hour + interval '1 hour') a;
     RETURN counted;
 END
 $$;
@@ -464,17 +465,64 @@ LEFT JOIN LATERAL (SELECT max(v.number) AS number, max(v.from_seq) AS rewound_fr
                    FROM chatsluice.spool_rewind v
                    WHERE v.spool_id = s.spool_id AND v.number > coalesce(p.rewinds, 0)) w ON true;
 
--- The next stretch of the spool that is furthest behind, at most `most` records of it. No row: another session counts.
--- events: how many were counted; behind: how many records of all spools are left.
-CREATE FUNCTION chatsluice.rollup_pass(most bigint DEFAULT 50000) RETURNS TABLE (spool uuid, events bigint, behind bigint)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET work_mem = '64MB'
+-- Counts the next stretch of one spool, at most `most` records. reached: it comes up to what was loaded when s was read.
+CREATE FUNCTION chatsluice.rollup_pass_spool(s chatsluice.rollup_spool, most bigint, OUT events bigint, OUT reached boolean)
+    LANGUAGE plpgsql
 AS $$
 DECLARE
-    s chatsluice.rollup_spool;
     p chatsluice.rollup_position;
     w record;
     part record;
     upto bigint;
+BEGIN
+    SELECT r.* INTO p FROM chatsluice.rollup_position r WHERE r.spool_id = s.spool_id;
+    -- What was loaded before a rewind comes first. Then it starts again from where the spool went back to, and up to
+    -- p.high there are numbers that stand for two records.
+    IF s.number IS NOT NULL AND p.seq >= s.rewound_from THEN
+        p.seq := least(p.seq, s.rewound_to);
+        p.rewinds := s.number;
+        s.number := NULL;
+    ELSIF s.number IS NULL THEN
+        p.seq := least(p.seq, s.loaded); -- set back by hand
+    END IF;
+    events := 0;
+    upto := greatest(p.seq, least(CASE WHEN s.number IS NULL THEN s.loaded ELSE s.rewound_from END, p.seq + most));
+    IF p.seq < p.high THEN
+        upto := least(upto, p.high);
+        events := chatsluice.rollup_recount_stretch(s.spool_id, p.seq, upto);
+    ELSIF upto > p.seq THEN
+        SELECT * INTO w FROM chatsluice.rollup_window(p.received_at);
+        SELECT * INTO part
+        FROM chatsluice.rollup_add('e.spool_id = $1 AND e.spool_seq > $2 AND e.spool_seq <= $3 '
+                                   'AND e.event_time >= $4 AND e.event_time < $5',
+                                   s.spool_id, p.seq, upto, w.since, w.until);
+        events := part.events;
+        p.received_at := coalesce(part.received_at, p.received_at);
+        IF events < upto - p.seq AND (isfinite(w.since) OR isfinite(w.until)) THEN
+            SELECT * INTO part
+            FROM chatsluice.rollup_add('e.spool_id = $1 AND e.spool_seq > $2 AND e.spool_seq <= $3 '
+                                       'AND (e.event_time < $4 OR e.event_time >= $5)',
+                                       s.spool_id, p.seq, upto, w.since, w.until);
+            events := events + part.events;
+            p.received_at := greatest(p.received_at, part.received_at);
+        END IF;
+    END IF;
+    UPDATE chatsluice.rollup_position r
+    SET seq = upto, high = greatest(p.high, upto), rewinds = p.rewinds, received_at = p.received_at
+    WHERE r.spool_id = s.spool_id;
+    reached := s.number IS NULL AND upto >= s.loaded;
+END
+$$;
+
+-- One pass: the next stretch of each spool, at most `most` records of it. No row: another session counts. events: how
+-- many were counted; behind: how many records of all spools are left.
+CREATE FUNCTION chatsluice.rollup_pass(most bigint DEFAULT 50000) RETURNS TABLE (events bigint, behind bigint)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET work_mem = '64MB'
+AS $$
+DECLARE
+    s chatsluice.rollup_spool;
+    part record;
+    all_reached boolean := true;
 BEGIN
     PERFORM FROM chatsluice.rollup_state FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -484,47 +532,15 @@ BEGIN
     SELECT o.spool_id
     FROM chatsluice.spool_position o
     WHERE NOT EXISTS (SELECT FROM chatsluice.rollup_position r WHERE r.spool_id = o.spool_id);
-    SELECT r.* INTO s FROM chatsluice.rollup_spool r WHERE r.behind > 0 OR r.loaded < r.seq ORDER BY r.behind DESC LIMIT 1;
-    spool := s.spool_id;
     events := 0;
-    IF spool IS NOT NULL THEN
-        SELECT r.* INTO p FROM chatsluice.rollup_position r WHERE r.spool_id = spool;
-        -- What was loaded before the rewind comes first. Then it starts again from where the spool went back to, and up
-        -- to p.high there are numbers that stand for two records.
-        IF s.number IS NOT NULL AND p.seq >= s.rewound_from THEN
-            p.seq := least(p.seq, s.rewound_to);
-            p.rewinds := s.number;
-            s.number := NULL;
-        ELSIF s.number IS NULL THEN
-            p.seq := least(p.seq, s.loaded); -- set back by hand
-        END IF;
-        upto := greatest(p.seq, least(CASE WHEN s.number IS NULL THEN s.loaded ELSE s.rewound_from END, p.seq + most));
-        IF p.seq < p.high THEN
-            upto := least(upto, p.high);
-            events := chatsluice.rollup_recount_stretch(spool, p.seq, upto);
-        ELSIF upto > p.seq THEN
-            SELECT * INTO w FROM chatsluice.rollup_window(p.received_at);
-            SELECT * INTO part
-            FROM chatsluice.rollup_add('e.spool_id = $1 AND e.spool_seq > $2 AND e.spool_seq <= $3 '
-                                       'AND e.event_time >= $4 AND e.event_time < $5',
-                                       spool, p.seq, upto, w.since, w.until);
-            events := part.events;
-            p.received_at := coalesce(part.received_at, p.received_at);
-            IF events < upto - p.seq AND (isfinite(w.since) OR isfinite(w.until)) THEN
-                SELECT * INTO part
-                FROM chatsluice.rollup_add('e.spool_id = $1 AND e.spool_seq > $2 AND e.spool_seq <= $3 '
-                                           'AND (e.event_time < $4 OR e.event_time >= $5)',
-                                           spool, p.seq, upto, w.since, w.until);
-                events := events + part.events;
-                p.received_at := greatest(p.received_at, part.received_at);
-            END IF;
-        END IF;
-        UPDATE chatsluice.rollup_position r
-        SET seq = upto, high = greatest(p.high, upto), rewinds = p.rewinds, received_at = p.received_at
-        WHERE r.spool_id = spool;
-    END IF;
+    FOR s IN SELECT r.* FROM chatsluice.rollup_spool r WHERE r.behind > 0 OR r.loaded < r.seq ORDER BY r.spool_id LOOP
+        SELECT * INTO part FROM chatsluice.rollup_pass_spool(s, most);
+        events := events + part.events;
+        all_reached := all_reached AND part.reached;
+    END LOOP;
+    -- All that was loaded when this pass began is counted; a busy loader is always a little ahead of that.
+    UPDATE chatsluice.rollup_state SET caught_up_at = now() WHERE all_reached;
     SELECT coalesce(sum(r.behind), 0) INTO behind FROM chatsluice.rollup_spool r;
-    UPDATE chatsluice.rollup_state SET caught_up_at = now() WHERE behind = 0;
     RETURN NEXT;
 END
 $$;

@@ -206,9 +206,20 @@ class Rollup(EndToEnd):
         self.assertEqual(self.value("SELECT sum(events) FROM moderation.verdict_by_hour"), 5)
         self.assertGreater(self.value("SELECT unsettled_room_hours FROM moderation.rollup_lag"), 0)
         self.assertEqual(self.rows("SELECT events, behind FROM chatsluice.rollup_pass()"), [(events.seq - 5, 0)])
-        self.assertEqual(self.rows("SELECT spool, events FROM chatsluice.rollup_pass()"), [(None, 0)])
+        self.assertEqual(self.rows("SELECT events, behind FROM chatsluice.rollup_pass()"), [(0, 0)])
         settle(self.database)
         assert_rollups_equal_events(self, self.database)
+
+    def test_the_lag_of_rollups_that_follow_a_busy_loader(self):
+        """Something is always loaded while a pass runs: that alone is no lag."""
+        events = self.known()
+        self.database.execute("UPDATE chatsluice.rollup_state SET caught_up_at = now() - interval '1 hour'")
+        self.assertEqual(self.value("SELECT lag_seconds / 60 FROM moderation.rollup_lag"), 60)
+        self.database.execute("SELECT chatsluice.rollup_pass(5)")
+        self.assertEqual(self.value("SELECT lag_seconds / 60 FROM moderation.rollup_lag"), 60)
+        self.database.execute("SELECT chatsluice.rollup_pass()")
+        events.said("12:00:00", 50).load()
+        self.assertEqual(self.rows("SELECT records_behind, lag_seconds / 60 FROM moderation.rollup_lag"), [(2, 0)])
 
     def test_late_events_count_in_their_own_hour(self):
         events = self.known()
