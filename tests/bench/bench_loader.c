@@ -24,6 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The spool lets go of what is loaded by whole segments, and here it is loaded again: all must be in one. */
+enum { MAX_EVENTS = 300000 };
 enum { BATCH_ROWS = 1000, MAX_ROUNDS = 101, APPENDERS = 32 };
 
 static void must(int r, const struct err *err)
@@ -272,8 +274,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     size_t *ends, batches;
 
-    if (!url || events == 0 || rounds == 0 || rounds > MAX_ROUNDS || !mkdtemp(directory)) {
-        fprintf(stderr, "usage: bench_loader DATABASE-URL [EVENTS [ROUNDS]]\n");
+    if (!url || events == 0 || events > MAX_EVENTS || rounds == 0 || rounds > MAX_ROUNDS || !mkdtemp(directory)) {
+        fprintf(stderr, "usage: bench_loader DATABASE-URL [EVENTS, at most %d [ROUNDS]]\n", MAX_EVENTS);
         return 2;
     }
     must(db_open(&db, url, "bench_loader", 5000, &err), &err);
