@@ -191,6 +191,7 @@ class Rollup(EndToEnd):
         for query, rows in expected.items():
             with self.subTest(query):
                 self.assertEqual(self.rows(query), rows)
+                self.assertNotRegex(self.database.execute("EXPLAIN " + query), r" on event", "only rollups are read")
         assert_rollups_equal_events(self, self.database)
 
     def test_percentiles_lie_above_what_they_bound(self):
