@@ -61,6 +61,8 @@ BEGIN
             ('checkpoint',       'SELECT, INSERT'),
             ('removed_day',      'SELECT'),
             ('erasure',          'SELECT'),
+            ('spool_rewind',     'SELECT, INSERT'),
+            ('rollup_lag',       'SELECT'),
             ('rule_revision',    'SELECT'),
             ('rule_ack',         'SELECT, INSERT, UPDATE'),
             ('instance',         'SELECT, INSERT, UPDATE, DELETE'), -- its own row, and those of the long dead
@@ -84,6 +86,10 @@ $$;
 ALTER FUNCTION chatsluice.ensure_partitions(date, date) SECURITY DEFINER SET search_path = pg_catalog, pg_temp;
 REVOKE EXECUTE ON FUNCTION chatsluice.ensure_partitions(date, date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION chatsluice.ensure_partitions(date, date) TO chatsluice_service;
+
+-- The same for the rollups: their tables change in no other way.
+GRANT EXECUTE ON FUNCTION chatsluice.rollup_pass(bigint), chatsluice.rollup_summarise(),
+    chatsluice.rollup_settle(interval, interval, integer), chatsluice.rollup_opinions(integer) TO chatsluice_service;
 
 -- People: one line a view, and one a function. 'personal' is a view that is about persons altogether; without names a column
 -- that an auditor does not see in this view alone.

@@ -90,6 +90,16 @@ COUNTER(LOADER_FAILURES, "chatsluice_loader_failures_total", "")
 FAMILY("chatsluice_database_up", "gauge", "1 while the loader's connection to PostgreSQL works.")
 GAUGE(DATABASE_UP, "chatsluice_database_up", "")
 
+FAMILY("chatsluice_rollup_events_total", "counter", "Stored events this instance has counted into the rollups.")
+COUNTER(ROLLUP_EVENTS, "chatsluice_rollup_events_total", "")
+FAMILY("chatsluice_rollup_lag_seconds", "gauge",
+       "How long there have been stored events, of any instance, that the rollups do not count yet.")
+GAUGE(ROLLUP_LAG_SECONDS, "chatsluice_rollup_lag_seconds", "")
+FAMILY("chatsluice_rollup_lag_records", "gauge", "Records of all spools that are loaded and not counted yet.")
+GAUGE(ROLLUP_LAG_RECORDS, "chatsluice_rollup_lag_records", "")
+FAMILY("chatsluice_rollup_failures_total", "counter", "Passes over stored events that failed and are tried again.")
+COUNTER(ROLLUP_FAILURES, "chatsluice_rollup_failures_total", "")
+
 FAMILY("chatsluice_rule_revision", "gauge", "The rule revision in force.")
 GAUGE(RULE_REVISION, "chatsluice_rule_revision", "")
 FAMILY("chatsluice_rule_reloads_total", "counter", "Rule sets taken over.")

@@ -77,6 +77,10 @@ const struct cli_command cli_commands[] = {
      "The bytes that were digested, the blocks up to the next checkpoint, its signature and the public key; a short script\n"
      "in the README checks them with openssl. They hold what people wrote: hand them on as such.",
      cli_audit_export},
+    {"rollup rebuild", NULL, "count the rollups of some days anew from the stored events",
+     "All days, in UTC, that --from and --to touch, one transaction each. Instances may go on loading and counting. A day of\n"
+     "which no event is stored any more stays as it is.",
+     cli_rollup_rebuild},
     {"usersig", NULL, "make a UserSig with the configured secret_key, or take one apart", NULL, cli_usersig},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},

@@ -9,6 +9,7 @@
 #include "store/lexicon.h"
 #include "store/loader.h"
 #include "store/migrate.h"
+#include "store/rollup.h"
 #include "store/rule_source.h"
 
 #include <errno.h>
@@ -36,6 +37,7 @@ struct database_side {
     struct db *preparing;  /* the thread's connection while it prepares the schema, for database_side_stop to cancel */
     struct loader *loader; /* NULL until the schema is there */
     struct rule_source *rule_source;
+    struct rollup *rollup;
     struct outbox *outbox;
     struct signer *signer; /* NULL as well when no key is configured */
     bool signing;
@@ -146,6 +148,8 @@ static int start_workers(struct database_side *s, struct err *err)
         r = loader_start(&s->loader, &loading, err);
     if (r == 0 && !s->rule_source)
         r = rule_source_start(&s->rule_source, &rules, err);
+    if (r == 0 && !s->rollup)
+        r = rollup_start(&s->rollup, c->database.url, c->database.connect_timeout_ms, err);
     if (r == 0 && !s->outbox && !s->sending_over)
         r = outbox_start(&s->outbox, c, s->instance_id, err);
     if (r == 0 && !s->signing) {
@@ -299,6 +303,7 @@ void database_side_stop(struct database_side *s)
         pthread_join(s->thread, NULL);
     }
     database_side_stop_sending(s);
+    rollup_stop(s->rollup);
     rule_source_stop(s->rule_source);
     loader_stop(s->loader);
     signer_stop(s->signer); /* what the loader stored last is signed, too */

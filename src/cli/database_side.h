@@ -1,5 +1,5 @@
-/* database_side.h - the part of serve that needs PostgreSQL: the schema once, then loader, rule source and
- * sender.
+/* database_side.h - the part of serve that needs PostgreSQL: the schema once, then loader, rule source,
+ * rollups and sender.
  *
  * A thread of its own tries until the database answers, so that answering webhooks never waits for it. */
 #ifndef CHATSLUICE_CLI_DATABASE_SIDE_H

@@ -202,15 +202,19 @@ static int move_position(struct loader *l, struct err *err)
     return r < 0 ? r : moved(result, from, err);
 }
 
-/* The next block says so. */
-static int move_position_back(struct loader *l, uint64_t from, uint64_t to, struct err *err)
+/* The same, backwards. The row it leaves tells those who go by the positions of spools (rollup_pass) that numbers they
+ * have passed are given out again. */
+static int rewind_position(struct loader *l, uint64_t from, uint64_t to, struct err *err)
 {
     char from_text[NUMBER], to_text[NUMBER];
     const char *params[] = {spool_id(l->spool), number_text(from_text, from), number_text(to_text, to), l->instance_id};
     struct db_result *result;
     int r = db_query(l->db, &result,
-                     "UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), "
-                     "went_back_from = greatest(went_back_from, $2) WHERE spool_id = $1 AND seq = $2",
+                     "WITH moved AS (UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), "
+                     "went_back_from = greatest(went_back_from, $2) WHERE spool_id = $1 AND seq = $2 RETURNING spool_id) "
+                     "INSERT INTO chatsluice.spool_rewind (spool_id, number, from_seq, to_seq, owner) "
+                     "SELECT spool_id, 1 + (SELECT coalesce(max(number), 0) FROM chatsluice.spool_rewind "
+                     "WHERE spool_id = $1), $2, $3, $4 FROM moved",
                      4, params, err);
 
     return r < 0 ? r : moved(result, from, err);
@@ -262,7 +266,7 @@ static int adopt_position(struct loader *l, struct err *err)
          * loads all there is; what is already in the table collides with itself and stays out. */
         log_error("database is ahead of this spool, its records are loaded again", log_u64("database", found),
                   log_u64("spool", status.durable_seq), log_u64("from", status.released_seq));
-        r = move_position_back(l, found, status.released_seq, err);
+        r = rewind_position(l, found, status.released_seq, err);
         if (r < 0)
             goto out;
         found = status.released_seq;

@@ -3,8 +3,9 @@
  * Fills a spool with synthetic events once. Each round empties the table, times the loader from start to its last
  * commit (it reads the spool, parses, encodes and loads batches of 1,000), empties the table again and times a COPY of
  * the same rows, encoded beforehand, in transactions of 1,000, into the same table with the same index. Prints each
- * round's two rates and the median of their ratio; in the end it loads once more and times `audit verify` over it. The
- * database is one made for this: it is migrated and its events are removed. */
+ * round's two rates and the median of their ratio. Then it times the loader again with the rollup thread beside it, and
+ * how much later all is counted; and the counting alone. In the end it loads once more and times `audit verify` over it.
+ * The database is one made for this: it is migrated and its events are removed. */
 #include "audit/verify.h"
 #include "base/clock.h"
 #include "spool/spool.h"
@@ -13,15 +14,19 @@
 #include "store/loader.h"
 #include "store/loader_batch.h"
 #include "store/migrate.h"
+#include "store/rollup.h"
 #include "wire/callback.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+/* The spool lets go of what is loaded by whole segments, and here it is loaded again: all must be in one. */
+enum { MAX_EVENTS = 300000 };
 enum { BATCH_ROWS = 1000, MAX_ROUNDS = 101, APPENDERS = 32 };
 
 static void must(int r, const struct err *err)
@@ -87,6 +92,13 @@ static void *append_range(void *arg)
             .judge_us = 250,
             .body = buf_span(&body),
         };
+        if (i % 32 == 0) { /* some are hit, as in live rooms */
+            record.action = after ? ACTION_FLAG : ACTION_MASK;
+            record.rule = SPAN("words");
+            record.hits_json =
+                SPAN("[{\"rule\":\"words\",\"list\":\"words\",\"term\":\"nice\",\"start\":0,\"end\":4,"
+                     "\"folding\":\"case\",\"field\":\"text\",\"state\":\"counted\",\"action\":\"mask\"}]");
+        }
         must(callback_parse(parser, buf_span(&body), &record.message, &err), &err);
         record.parsed = true; /* as the webhook threads leave it */
         buf_reset(&bytes);
@@ -145,7 +157,11 @@ static void empty_tables(struct db *db)
 
     must(db_exec(db,
                  "TRUNCATE chatsluice.event, chatsluice.spool_position, chatsluice.dead_letter, "
-                 "chatsluice.chain_block",
+                 "chatsluice.chain_block, "
+                 "chatsluice.rollup_position, chatsluice.rollup_minute, chatsluice.rollup_hour, "
+                 "chatsluice.rollup_hour_latency, chatsluice.rollup_hour_room, chatsluice.rollup_hour_sender, "
+                 "chatsluice.rollup_day_sender, chatsluice.rollup_hour_rule, chatsluice.rollup_hour_term, "
+                 "chatsluice.rollup_hour_delivery, chatsluice.rollup_hour_outcome, chatsluice.rollup_dirty",
                  &err),
          &err);
     must(db_exec(db, "CHECKPOINT", &err), &err);
@@ -179,6 +195,48 @@ static int64_t time_loader(struct spool *sp, const char *url, unsigned long even
     *own_us = cpu_us() - start_cpu_us;
     loader_stop(loader);
     return took_us;
+}
+
+static unsigned long counted(struct db *db)
+{
+    struct db_result *result;
+    struct err err = {0};
+    unsigned long n;
+
+    must(db_query(db, &result, "SELECT coalesce(sum(events), 0) FROM chatsluice.rollup_hour", 0, NULL, &err), &err);
+    n = strtoul(db_value(result, 0, 0).data, NULL, 10);
+    db_result_free(result);
+    return n;
+}
+
+/* Until all is loaded; *later_us: from then until all is counted, too. */
+static int64_t time_beside_rollup(struct db *db, struct spool *sp, const char *url, unsigned long events,
+                                  int64_t *later_us)
+{
+    int64_t own_us, took_us, loaded_us;
+    struct rollup *rollup = NULL;
+    struct err err = {0};
+
+    must(rollup_start(&rollup, url, 5000, &err), &err);
+    took_us = time_loader(sp, url, events, &own_us);
+    loaded_us = clock_mono_us();
+    while (counted(db) < events)
+        usleep(5000);
+    *later_us = clock_mono_us() - loaded_us;
+    rollup_stop(rollup);
+    return took_us;
+}
+
+/* Counting alone, of events that are there. */
+static int64_t time_rollup(struct db *db, unsigned long events)
+{
+    int64_t start_us = clock_mono_us();
+    struct err err = {0};
+
+    must(db_exec(db, "SELECT chatsluice.rollup_summarise()", &err), &err);
+    while (counted(db) < events)
+        must(db_exec(db, "SELECT chatsluice.rollup_pass(50000)", &err), &err);
+    return clock_mono_us() - start_us;
 }
 
 static int64_t time_copy(struct db *db, const struct buf *rows, const size_t *ends, size_t batches)
@@ -230,8 +288,8 @@ int main(int argc, char **argv)
     struct err err = {0};
     size_t *ends, batches;
 
-    if (!url || events == 0 || rounds == 0 || rounds > MAX_ROUNDS || !mkdtemp(directory)) {
-        fprintf(stderr, "usage: bench_loader DATABASE-URL [EVENTS [ROUNDS]]\n");
+    if (!url || events == 0 || events > MAX_EVENTS || rounds == 0 || rounds > MAX_ROUNDS || !mkdtemp(directory)) {
+        fprintf(stderr, "usage: bench_loader DATABASE-URL [EVENTS, at most %d [ROUNDS]]\n", MAX_EVENTS);
         return 2;
     }
     must(db_open(&db, url, "bench_loader", 5000, &err), &err);
@@ -243,16 +301,23 @@ int main(int argc, char **argv)
     batches = encode_all(sp, events, &rows, ends);
     printf("%lu events, %zu bytes a row\n", events, rows.len / events);
     for (unsigned long i = 0; i < rounds; i++) {
-        int64_t loader_us, copy_us, own_us;
+        int64_t loader_us, copy_us, own_us, beside_us, later_us, rollup_us;
 
         empty_tables(db);
         loader_us = time_loader(sp, url, events, &own_us);
+        rollup_us = time_rollup(db, events);
+        empty_tables(db);
+        beside_us = time_beside_rollup(db, sp, url, events, &later_us);
         empty_tables(db);
         copy_us = time_copy(db, &rows, ends, batches);
         ratios[i] = (double)copy_us / (double)loader_us;
         printf("loader %.0f rows/s (%.1f us of its own processor time a row), COPY %.0f rows/s, ratio %.2f\n",
                (double)events * 1e6 / (double)loader_us, (double)own_us / (double)events,
                (double)events * 1e6 / (double)copy_us, ratios[i]);
+        printf(
+            "rollups alone %.0f events/s; loader beside them %.0f rows/s, %.2f of without, all counted %.1f s later\n",
+            (double)events * 1e6 / (double)rollup_us, (double)events * 1e6 / (double)beside_us,
+            (double)loader_us / (double)beside_us, (double)later_us / 1e6);
     }
     qsort(ratios, rounds, sizeof(ratios[0]), by_size);
     printf("median ratio %.2f\n", ratios[rounds / 2]);

@@ -11,7 +11,8 @@ from service import Service
 RULES = Path(__file__).with_name("rules.yaml")
 COMMANDS = ["serve", "check", "migrate", "rules import", "rules export", "rules list", "rules publish", "rules history",
             "rules diff", "rules rollback", "rules try", "rules why", "rules replay", "rules lint", "rules evade",
-            "resend", "outbox list", "outbox settle", "outbox cancel", "usersig", "spool status", "spool verify"]
+            "resend", "outbox list", "outbox settle", "outbox cancel", "rollup rebuild", "usersig", "spool status",
+            "spool verify"]
 
 
 class Words(EndToEnd):

@@ -171,7 +171,9 @@ class Migrations(EndToEnd):
     @staticmethod
     def lasting(content):
         """Without what a running service itself writes over, or clears away by age."""
-        passing = ("rule_publication", "instance", "outbox_sighting", "room_budget", "send_lease")
+        passing = ("rule_publication", "instance", "outbox_sighting", "room_budget", "send_lease", "rollup_state",
+                   "rollup_dirty", "rollup_hour_delivery", "rollup_hour_outcome", "rollup_opinion",
+                   "rollup_opinion_hit")
         return {table: rows for table, rows in content.items() if table not in passing}
 
 

@@ -83,6 +83,8 @@ class Roles(EndToEnd):
                                           "(SELECT max(relname) FROM pg_class WHERE relname LIKE 'event_2%' "
                                           "AND relkind = 'r')"), "chatsluice_owner")
         self.assertEqual(self.owner.value("SELECT count(*) FROM chatsluice.instance"), 1)
+        wait_for(lambda: self.owner.value("SELECT sum(events) FROM moderation.verdict_by_hour") == 5, "the rollups")
+        self.assertEqual(service.metrics()["chatsluice_rollup_failures_total"], 0)
         metrics = service.metrics()
         self.assertEqual((metrics["chatsluice_loader_failures_total"], metrics["chatsluice_loader_duplicates_total"]),
                          (0, 1))
@@ -133,6 +135,7 @@ class Roles(EndToEnd):
         """A table that a later migration brings is either in roles.sql or in this list."""
         for_others = {"rule", "term_list", "term", "scorecard", "fold_table", "rule_admin", "rule_publication", "annotation",
                       "publication_request"}
+        by_functions = "rollup_"  # the beginning of names: the service calls functions that write them
         granted = {row["name"] for row in self.owner.rows(
             "SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'chatsluice'::regnamespace "
             "AND has_table_privilege('chatsluice_service', c.oid, 'SELECT, INSERT, UPDATE, DELETE') "
@@ -140,7 +143,7 @@ class Roles(EndToEnd):
         tables = {row["name"] for row in self.owner.rows(
             "SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'chatsluice'::regnamespace "
             "AND c.relkind IN ('r', 'p') AND NOT c.relispartition")}
-        self.assertEqual(tables - granted, for_others)
+        self.assertEqual({t for t in tables - granted if not t.startswith(by_functions)}, for_others)
 
     def test_it_can_be_run_again_and_undoes_what_was_given_beside(self):
         self.owner.execute("GRANT DELETE ON chatsluice.event TO chatsluice_service")

@@ -40,6 +40,8 @@ set(stories
   review
   rights
   roles
+  rollup
+  rollup_live
   rules_gate
   rules_live
   rules_tools

@@ -19,6 +19,8 @@ chatsluice_unit_test(store rule_diff)
 chatsluice_unit_test(store publish_gate)
 chatsluice_unit_test(store rejudge)
 chatsluice_unit_test(store rollback)
+chatsluice_unit_test(store rollup)
+chatsluice_failing_calls(store rollup)
 chatsluice_unit_test(store rule_watch)
 # Stops and starts a server, waits out the grace of a stop, kills connections by the dozen: slow under sanitizers.
 chatsluice_tests_properties(unit.store.loader_faults unit.store.failing_calls PROPERTIES TIMEOUT 300)
