@@ -132,7 +132,7 @@ class Roles(EndToEnd):
     def test_every_table_is_decided_about(self):
         """A table that a later migration brings is either in roles.sql or in this list."""
         for_others = {"rule", "term_list", "term", "scorecard", "fold_table", "rule_admin", "rule_publication",
-                      "moderator_action"}
+                      "moderator_action", "frozen_report", "frozen_report_person"}
         granted = {row["name"] for row in self.owner.rows(
             "SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'chatsluice'::regnamespace "
             "AND has_table_privilege('chatsluice_service', c.oid, 'SELECT, INSERT, UPDATE, DELETE') "
