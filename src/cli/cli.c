@@ -64,6 +64,10 @@ const struct cli_command cli_commands[] = {
     {"outbox settle", "ID delivered|again|drop", "decide about a row that nothing told the outcome of",
      "delivered: it is in the room. again: it is not, send it. drop: let it be.", cli_outbox_settle},
     {"outbox cancel", "ID", "take back what was not sent yet", NULL, cli_outbox_cancel},
+    {"report", NULL, "the figures of a period for auditors, frozen as of a moment",
+     "As a page of HTML, CSV or JSON. The same question about the same moment gives the same bytes later, by the same version\n"
+     "of the program. It needs the right to call moderation.report, and names offenders to who may call report_people.",
+     cli_report},
     {"usersig", NULL, "make a UserSig with the configured secret_key, or take one apart", NULL, cli_usersig},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},

@@ -82,6 +82,7 @@ int cli_resend(struct cli *cli);
 int cli_outbox_list(struct cli *cli);
 int cli_outbox_settle(struct cli *cli);
 int cli_outbox_cancel(struct cli *cli);
+int cli_report(struct cli *cli);
 int cli_usersig(struct cli *cli);
 int cli_spool_status(struct cli *cli);
 int cli_spool_verify(struct cli *cli);

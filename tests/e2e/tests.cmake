@@ -31,6 +31,7 @@ set(stories
   operations
   outbox_commands
   privileges
+  report
   roles
   rules_gate
   rules_live
