@@ -66,6 +66,7 @@ BEGIN
             ('rule_revision',    'SELECT'),
             ('rule_ack',         'SELECT, INSERT, UPDATE'),
             ('instance',         'SELECT, INSERT, UPDATE, DELETE'), -- its own row, and those of the long dead
+            ('incident',         'SELECT, INSERT, UPDATE'),         -- what it lived through
             ('outbox',           'SELECT, INSERT, UPDATE'),
             ('outbox_state',     'SELECT'),
             ('outbox_move',      'SELECT'),

@@ -1072,3 +1072,22 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- What the views of messages show of the review.
+CREATE OR REPLACE FUNCTION chatsluice.review_state(room text, at timestamptz, event uuid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ SELECT r.state FROM chatsluice.review r WHERE (r.room_id, r.event_time, r.event_id) = (room, at, event) $$;
+CREATE OR REPLACE FUNCTION chatsluice.review_decision(room text, at timestamptz, event uuid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ SELECT r.decision FROM chatsluice.review r WHERE (r.room_id, r.event_time, r.event_id) = (room, at, event) $$;
+
+-- A person's erasure (0007).
+CREATE FUNCTION chatsluice.erase_in_review(erased text, app bigint, token text) RETURNS void
+    LANGUAGE sql
+AS $$
+    DELETE FROM chatsluice.annotation n USING chatsluice.review r
+    WHERE r.account = erased AND (app IS NULL OR r.sdkappid = app)
+      AND (n.room_id, n.event_time, n.event_id) = (r.room_id, r.event_time, r.event_id);
+    UPDATE chatsluice.review r SET account = token, why = replace(r.why, erased, token)
+    WHERE r.account = erased AND (app IS NULL OR r.sdkappid = app);
+$$;

@@ -1129,3 +1129,8 @@ FROM chatsluice.rollup_lag l;
 REVOKE EXECUTE ON FUNCTION moderation.room_between(timestamptz, timestamptz, bigint, text),
     moderation.offender(timestamptz, timestamptz, text, bigint, integer),
     moderation.latency_between(timestamptz, timestamptz, bigint) FROM PUBLIC;
+
+-- A person's erasure (0007).
+CREATE FUNCTION chatsluice.erase_in_rollups(erased text, app bigint, token text) RETURNS void
+    LANGUAGE sql
+AS $$ SELECT chatsluice.rollup_rename_sender(app, erased, token) $$;

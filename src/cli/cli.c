@@ -81,6 +81,10 @@ const struct cli_command cli_commands[] = {
      "All days, in UTC, that --from and --to touch, one transaction each. Instances may go on loading and counting. A day of\n"
      "which no event is stored any more stays as it is.",
      cli_rollup_rebuild},
+    {"report", NULL, "the figures of a period for auditors, frozen as of a moment",
+     "As a page of HTML, CSV or JSON. The same question about the same moment gives the same bytes later, by the same version\n"
+     "of the program. It needs the right to call moderation.report, and names offenders to who may call report_people.",
+     cli_report},
     {"usersig", NULL, "make a UserSig with the configured secret_key, or take one apart", NULL, cli_usersig},
     {"spool status", NULL, "what the spool holds, read without its process or the database", NULL, cli_spool_status},
     {"spool verify", NULL, "read every record of the spool and name damage", NULL, cli_spool_verify},

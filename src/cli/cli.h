@@ -86,6 +86,7 @@ int cli_outbox_cancel(struct cli *cli);
 int cli_audit_verify(struct cli *cli);
 int cli_audit_export(struct cli *cli);
 int cli_rollup_rebuild(struct cli *cli);
+int cli_report(struct cli *cli);
 int cli_usersig(struct cli *cli);
 int cli_spool_status(struct cli *cli);
 int cli_spool_verify(struct cli *cli);

@@ -2,6 +2,7 @@
 
 #include "audit/signer.h"
 #include "base/clock.h"
+#include "base/incidents.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/wait.h"
@@ -184,6 +185,7 @@ static void *run(void *arg)
 
     while (prepare_schema(s, &err) < 0 || start_workers(s, &err) < 0) {
         log_warn("database not ready, events stay in the spool", log_str("why", err.text));
+        incident_set(INCIDENT_DATABASE_AWAY, 0, true, err.text); /* the loader sees the end of it */
         if (!pause_for(s, wait_ms))
             break;
         wait_ms = wait_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : wait_ms * 2;

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 
 #include "base/http_server.h"
+#include "base/incidents.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/uuid.h"
@@ -198,6 +199,17 @@ static void reload(struct service *s)
     faults_release(&faults);
 }
 
+/* Looked at once a second: what is over sooner is no incident. */
+static void note_spool(const struct spool_status *spool)
+{
+    char detail[INCIDENT_DETAIL];
+
+    snprintf(detail, sizeof(detail), "%" PRIu64 " of %" PRIu64 " bytes", spool->used_bytes, spool->max_bytes);
+    incident_set(INCIDENT_SPOOL_FILLING, 0, spool->alarm, detail);
+    incident_set(INCIDENT_SPOOL_FULL, 0, spool->full, detail);
+    incident_set(INCIDENT_SPOOL_STALLED, 0, spool->stalled_us > SPOOL_STALLED_US, NULL);
+}
+
 /* Until a signal says stop (CLI_FINE) or the spool has failed (CLI_FAILED). */
 static int wait_for_end(struct service *s, const sigset_t *signals)
 {
@@ -207,6 +219,7 @@ static int wait_for_end(struct service *s, const sigset_t *signals)
     for (;;) {
         int signal_number = sigtimedwait(signals, NULL, &look);
         spool_get_status(s->spool, &status);
+        note_spool(&status);
         if (status.failed) {
             log_error("the spool has failed, nothing can be made durable any more; ending");
             return CLI_FAILED;

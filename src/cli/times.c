@@ -1,6 +1,7 @@
 #include "cli/times.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 static const int64_t second_us = 1000000, day_s = 86400;
@@ -123,5 +124,15 @@ const char *times_text(int64_t us, char out[TIMES_TEXT])
     gmtime_r(&seconds, &t);
     if (strftime(out, TIMES_TEXT, "%Y-%m-%dT%H:%M:%SZ", &t) == 0)
         snprintf(out, TIMES_TEXT, "?");
+    return out;
+}
+
+const char *times_text_us(int64_t us, char out[TIMES_TEXT])
+{
+    const int64_t fraction_us = (us % second_us + second_us) % second_us;
+
+    times_text(us - fraction_us, out);
+    if (fraction_us > 0 && out[0] != '?')
+        snprintf(out + strlen(out) - 1, sizeof(".123456Z"), ".%06dZ", (int)fraction_us);
     return out;
 }

@@ -14,5 +14,7 @@ bool times_moment(struct span text, int64_t now_us, int64_t *us);
 /* "2026-11-24T10:30:00Z" */
 enum { TIMES_TEXT = 40 };
 const char *times_text(int64_t us, char out[TIMES_TEXT]);
+/* "2026-11-24T10:30:00.500000Z"; without the fraction when there is none. */
+const char *times_text_us(int64_t us, char out[TIMES_TEXT]);
 
 #endif

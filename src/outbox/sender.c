@@ -1,6 +1,7 @@
 #include "outbox/sender.h"
 
 #include "base/clock.h"
+#include "base/incidents.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "outbox/call.h"
@@ -38,6 +39,14 @@ uint32_t sender_random(struct sender *s)
 
 /* Breakers -------------------------------------------------------------------------------------------------------- */
 
+static void note_incident(const struct application *app, bool open, const char *meaning)
+{
+    char detail[INCIDENT_DETAIL];
+
+    snprintf(detail, sizeof(detail), "%" PRId64 ", %s", app->breaker.code, meaning);
+    incident_set(INCIDENT_BREAKER_OPEN, app->sdkappid, open, detail);
+}
+
 static void write_note(struct sender *s)
 {
     const char *meaning;
@@ -46,9 +55,12 @@ static void write_note(struct sender *s)
     pthread_mutex_lock(&s->note.lock);
     s->note.why[0] = '\0';
     for (const struct application *app = s->apps; app; app = app->next) {
-        if (app->gone || app->breaker.state == BREAKER_CLOSED)
-            continue;
+        const bool closed = app->gone || app->breaker.state == BREAKER_CLOSED;
+
         handling_of_code(app->breaker.code, &meaning);
+        note_incident(app, !closed, meaning);
+        if (closed)
+            continue;
         if (open++ == 0)
             snprintf(s->note.why, sizeof(s->note.why), "the REST API refuses application %" PRIu64 ": %" PRId64 ", %s",
                      app->sdkappid, app->breaker.code, meaning);

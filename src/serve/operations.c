@@ -11,9 +11,6 @@
 /* The threads are few: a connection holds one only while it is being answered, or for SILENCE_MS when it says nothing.
  */
 enum { MAX_BODY = 4096, BODY_TIMEOUT_MS = 2000, SILENCE_MS = 5000, DRAIN_MS = 3000 };
-enum {
-    STALLED_US = 1000 * 1000
-}; /* a commit takes a fraction of a millisecond; After webhooks are refused from 1.5 s on */
 
 struct operations {
     struct http_server *server;
@@ -39,7 +36,7 @@ static const char *unready_because(const struct operations *operations, const st
         return "draining";
     if (spool->full)
         return "spool full";
-    if (spool->stalled_us > STALLED_US)
+    if (spool->stalled_us > SPOOL_STALLED_US)
         return "spool stalled";
     return NULL;
 }

@@ -25,7 +25,13 @@
 
 #include <stdint.h>
 
-enum { SPOOL_MAX_RECORD = 4 * 1024 * 1024, SPOOL_ID_TEXT = UUID_STRING };
+enum {
+    SPOOL_MAX_RECORD = 4 * 1024 * 1024,
+    SPOOL_ID_TEXT = UUID_STRING,
+    /* A commit takes a fraction of a millisecond; one that takes longer than this has a stalled disk under it. After
+     * webhooks are refused from 1.5 s on. */
+    SPOOL_STALLED_US = 1000 * 1000,
+};
 
 struct spool;
 

@@ -14,6 +14,7 @@
 #include "store/loader.h"
 
 #include "base/clock.h"
+#include "base/incidents.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/wait.h"
@@ -91,6 +92,7 @@ static void enter_state(struct loader *l, enum loader_state state, const struct 
 
     l->state = state;
     metric_set(METRIC_DATABASE_UP, state == STATE_LOADING);
+    incident_set(INCIDENT_DATABASE_AWAY, 0, state != STATE_LOADING, why ? why->text : NULL);
     if (!changed)
         return;
     switch (state) {

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/wait.h"
+#include "store/incident_log.h"
 #include "store/publication.h"
 #include "store/rollback.h"
 #include "store/rule_store.h"
@@ -256,6 +257,18 @@ static int heartbeat(struct rule_source *s, struct err *err)
     return r < 0 ? err_prefix(err, "could not write table instance") : 0;
 }
 
+/* That these are refused, as by a database role that was not renewed, is no reason to stop following the rules. */
+static int write_incidents(struct rule_source *s, struct err *err)
+{
+    int r = incident_log_write(s->db, s->instance_id, err);
+
+    if (r < 0 && db_alive(s->db)) {
+        log_warn("incidents cannot be written down", log_str("why", err->text));
+        return 0;
+    }
+    return r;
+}
+
 static void remove_instance(struct rule_source *s)
 {
     const char *params[] = {s->instance_id};
@@ -306,6 +319,8 @@ static int step(struct rule_source *s, struct err *err)
     }
     if (r == 0 && clock_mono_us() >= s->heartbeat_us) {
         r = heartbeat(s, err);
+        if (r == 0)
+            r = write_incidents(s, err);
         s->heartbeat_us = clock_mono_us() + (int64_t)HEARTBEAT_MS * 1000;
     }
     return r;
@@ -342,6 +357,8 @@ static void *run(void *arg)
             s->retry_ms = s->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : s->retry_ms * 2;
         }
     } while (pause_for(s, wait_ms));
+    if (s->db && db_alive(s->db))
+        write_incidents(s, &err);
     remove_instance(s);
     return NULL;
 }

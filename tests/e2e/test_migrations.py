@@ -26,7 +26,7 @@ RULES = Path(__file__).with_name("rules.yaml")
 VALUES = {
     "text": "'a text'", "bigint": "7", "integer": "7", "smallint": "7", "boolean": "true", "uuid": "gen_random_uuid()",
     "timestamp with time zone": "'2026-03-01 12:34:56.789+00'", "date": "'2026-03-01'", "interval": "'1 minute'",
-    "jsonb": "'{\"a\": 1}'", "bytea": "'\\x00ff'", "text[]": "'{a text}'", "bigint[]": "'{7}'", "numeric": "7",
+    "jsonb": "'{\"a\": 1}'", "json": "'{\"a\": 1}'", "bytea": "'\\x00ff'", "text[]": "'{a text}'", "bigint[]": "'{7}'", "numeric": "7",
     "double precision": "0.5", "inet": "'203.0.113.7'",
 }
 

@@ -37,6 +37,7 @@ set(stories
   outbox_commands
   privileges
   publication
+  report
   review
   rights
   roles
