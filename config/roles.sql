@@ -93,22 +93,38 @@ GRANT EXECUTE ON FUNCTION chatsluice.rollup_pass(bigint), chatsluice.rollup_summ
     chatsluice.rollup_settle(interval, interval, integer), chatsluice.rollup_opinions(integer) TO chatsluice_service;
 
 -- People: one line a view, and one a function. 'personal' is a view that is about persons altogether; without names a column
--- that an auditor does not see in this view alone.
-CREATE TEMPORARY TABLE for_views (name text, who text, without text) ON COMMIT DROP;
+-- that an auditor does not see in this view alone, besides one that he does.
+CREATE TEMPORARY TABLE for_views (name text, who text, without text, besides text) ON COMMIT DROP;
 INSERT INTO for_views VALUES
-    ('message',               'auditor', NULL),
-    ('delivery',              'auditor', NULL),
-    ('correction',            'auditor', NULL),
-    ('corrected_event',       'auditor', NULL),
-    ('action',                'auditor', NULL),
-    ('review_queue',          'auditor', NULL),
-    ('review',                'auditor', NULL),
-    ('label',                 'auditor', 'note'),
-    ('moderator_activity',    'auditor', NULL),
-    ('term',                  'auditor', NULL),
-    ('rule',                  'auditor', NULL),
-    ('rule_history',          'auditor', NULL),
-    ('publication',           'auditor', NULL);
+    ('message',               'auditor', NULL, NULL),
+    ('delivery',              'auditor', NULL, NULL),
+    ('correction',            'auditor', NULL, NULL),
+    ('corrected_event',       'auditor', NULL, NULL),
+    ('action',                'auditor', NULL, NULL),
+    ('review_queue',          'auditor', NULL, NULL),
+    ('review',                'auditor', NULL, NULL),
+    ('label',                 'auditor', 'note', NULL),
+    ('moderator_activity',    'auditor', NULL, NULL),
+    ('term',                  'auditor', NULL, NULL),
+    ('rule',                  'auditor', NULL, NULL),
+    ('rule_history',          'auditor', NULL, NULL),
+    ('publication',           'auditor', NULL, NULL),
+    ('verdict_by_minute',      'auditor', NULL, NULL),
+    ('verdict_by_hour',        'auditor', NULL, NULL),
+    ('room',                   'auditor', NULL, NULL),
+    ('room_by_hour',           'auditor', NULL, NULL),
+    ('sender',                 'personal', NULL, NULL),
+    ('offender',               'personal', NULL, NULL),
+    ('rule_by_hour',           'auditor', NULL, 'hits'),
+    ('rule_quality',           'auditor', NULL, 'hits'),
+    ('term_by_hour',           'auditor', NULL, 'hits'),
+    ('term_quality',           'auditor', NULL, 'hits'),
+    ('latency',                'auditor', NULL, NULL),
+    ('delivery_by_hour',       'auditor', NULL, NULL),
+    ('delivery_by_room_hour',  'auditor', NULL, NULL),
+    ('rollup_lag',             'auditor', NULL, NULL),
+    ('frozen_report',          'auditor', NULL, NULL),
+    ('incident',               'auditor', NULL, NULL);
 
 -- Columns that an auditor does not see in any view: words of people, what tells who they are, and notes that may repeat it.
 CREATE TEMPORARY TABLE personal_columns (name text) ON COMMIT DROP;
@@ -116,7 +132,7 @@ INSERT INTO personal_columns
 SELECT unnest(string_to_array(
     'text rewritten delivered_text corrected_text original_text hits cloud_custom_data delivered_cloud_custom_data '
     'custom_data original_custom_data delivered_custom_data from_account operator_account account original_sender '
-    'client_ip msg_id request_id error_info reason why detail', ' '));
+    'client_ip msg_id request_id error_info exception_info said reason why detail', ' '));
 
 -- And those that an auditor does.
 CREATE TEMPORARY TABLE plain_columns (name text) ON COMMIT DROP;
@@ -131,8 +147,16 @@ SELECT unnest(string_to_array(
     'decisions approved upheld corrected median_time_to_decision actions actions_by_kind list term expired author '
     'changed_at note mode definition revision published_at kind restores rules terms checksum status status_by status_at '
     'rolled_back_by in_force overrides canary_judged canary_changed canary_share gate taken refused '
-    'first_acknowledged_at last_acknowledged_at allow_shrink allow_changes strict taken_by finished_at', ' '));
+    'first_acknowledged_at last_acknowledged_at allow_shrink allow_changes strict taken_by finished_at '
+    'delivered_as answer_ms answered_late exception_code recalled_at correction_outbox_id correction_state review_state '
+    'review_decision minute hour command events messages allowed flagged masked replaced rejected discarded unjudged '
+    'corrections exceptions recalls acted acted_share first_at last_at shadow shadow_hits allowed_hits after_hits reviewed '
+    'overturned_share labelled benign benign_share first_hit_at last_hit_at p50_us p90_us p99_us p999_us max_us '
+    'delivered_rewritten blocked rejected_but_delivered dropped_by_the_platform answered_too_late not_confirmed '
+    'delivered_unasked leak_rate settled records_behind lag_seconds unsettled_room_hours oldest_unsettled_hour report_id '
+    'from_time to_time room time_zone as_of made_at made_by began_at ended_at subject instance_id seen_at', ' '));
 
+-- 'auditor': for everybody; 'personal': not for those who may not know who people are.
 CREATE TEMPORARY TABLE for_functions (name text, who text) ON COMMIT DROP;
 INSERT INTO for_functions VALUES
     ('claim',        'moderator'),
@@ -161,6 +185,11 @@ INSERT INTO for_functions VALUES
     ('publish',      'moderator'),
     ('rollback',     'moderator'),
     ('search',       'moderator'),
+    ('offender',        'personal'),
+    ('room_between',    'auditor'),
+    ('latency_between', 'auditor'),
+    ('report',          'auditor'),
+    ('report_people',   'personal'),
     ('erase_sender', 'owner');    -- for ever: GRANT EXECUTE ON FUNCTION moderation.erase_sender TO whoever answers for it
 
 DO $$
@@ -168,25 +197,31 @@ DECLARE
     one record;
     columns text;
 BEGIN
-    FOR one IN SELECT f.name, f.who, f.without, c.oid FROM for_views f
+    FOR one IN SELECT f.name, f.who, f.without, f.besides, c.oid FROM for_views f
                JOIN pg_class c ON c.relname = f.name AND c.relnamespace = 'moderation'::regnamespace LOOP
         EXECUTE format('GRANT SELECT ON moderation.%I TO chatsluice_moderator, chatsluice_auditor_personal', one.name);
         SELECT string_agg(quote_ident(a.attname), ', ') INTO columns
         FROM pg_attribute a
         WHERE a.attrelid = one.oid AND a.attnum > 0 AND NOT a.attisdropped
-          AND a.attname IN (SELECT p.name FROM plain_columns p) AND a.attname IS DISTINCT FROM one.without;
+          AND (a.attname IN (SELECT p.name FROM plain_columns p) OR a.attname = one.besides)
+          AND a.attname IS DISTINCT FROM one.without;
         IF one.who = 'auditor' THEN
             EXECUTE format('GRANT SELECT (%s) ON moderation.%I TO chatsluice_auditor', columns, one.name);
         END IF;
     END LOOP;
     FOR one IN SELECT f.who, p.oid::regprocedure AS signature FROM for_functions f
                JOIN pg_proc p ON p.proname = f.name AND p.pronamespace = 'moderation'::regnamespace LOOP
-        IF one.who = 'moderator' THEN
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO chatsluice_moderator', one.signature);
-        END IF;
+        CONTINUE WHEN one.who = 'owner';
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO chatsluice_moderator%s', one.signature,
+                       CASE one.who WHEN 'personal' THEN ', chatsluice_auditor_personal'
+                                    WHEN 'auditor' THEN ', chatsluice_auditor_personal, chatsluice_auditor' END);
     END LOOP;
 END
 $$;
+
+-- The views of messages call these as whoever reads them.
+GRANT EXECUTE ON FUNCTION chatsluice.review_state, chatsluice.review_decision TO chatsluice_moderator, chatsluice_auditor,
+    chatsluice_auditor_personal;
 
 -- With rules.publish_requests on, instances carry out what people ask for with moderation.publish and moderation.rollback. They
 -- then read the rules' tables; what they add is one revision for each request, in the name of whoever asked:

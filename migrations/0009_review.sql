@@ -1073,13 +1073,14 @@ BEGIN
 END
 $$;
 
--- What the views of messages show of the review.
+-- What the views of messages show of the review. Whoever reads those views calls them.
 CREATE OR REPLACE FUNCTION chatsluice.review_state(room text, at timestamptz, event uuid) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT r.state FROM chatsluice.review r WHERE (r.room_id, r.event_time, r.event_id) = (room, at, event) $$;
 CREATE OR REPLACE FUNCTION chatsluice.review_decision(room text, at timestamptz, event uuid) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$ SELECT r.decision FROM chatsluice.review r WHERE (r.room_id, r.event_time, r.event_id) = (room, at, event) $$;
+REVOKE EXECUTE ON FUNCTION chatsluice.review_state, chatsluice.review_decision FROM PUBLIC; -- config/roles.sql
 
 -- A person's erasure (0007).
 CREATE FUNCTION chatsluice.erase_in_review(erased text, app bigint, token text) RETURNS void

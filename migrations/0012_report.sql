@@ -924,7 +924,7 @@ $$;
 CREATE FUNCTION moderation.report(from_time timestamptz, to_time timestamptz, room text DEFAULT NULL,
                                   app bigint DEFAULT NULL, time_zone text DEFAULT 'UTC', as_of timestamptz DEFAULT NULL,
                                   OUT report_id uuid, OUT document json)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s'
 AS $$
 BEGIN
     report_id := chatsluice.freeze_report(ROW(from_time, to_time, room, app, time_zone,

@@ -4,7 +4,7 @@
 
 set(not_with_sanitizers
   # what is tested is a script, the schema, a package of the vendor's or our own data, not a program of this build
-  "e2e\\.(demo|migrations|roles|usersig_vendor)" "evasion\\.benign_made"
+  "e2e\\.(demo|migrations|review|rights|roles|rollup|search|usersig_vendor)" "evasion\\.benign_made"
   # what compiling hostile rules costs, and whether answers come in time on a bad day
   "evasion\\.hostile_rules" "fault\\.all_at_once")
 

@@ -347,11 +347,13 @@ class Rollup(EndToEnd):
             return self.rows("SELECT rule, sum(reviewed) AS r, sum(overturned) AS o, max(overturned_share) AS os, "
                              "sum(labelled) AS l, max(benign_share) AS bs FROM moderation.rule_quality GROUP BY 1 ORDER BY 1")
 
-        review = "INSERT INTO chatsluice.review (room_id, event_time, event_id, sdkappid, state, decision, overturned) "
+        review = ("INSERT INTO chatsluice.review (room_id, event_time, event_id, account, received_at, sdkappid, state, decision, "
+                  "overturned, decided_by, decided_at) ")
+        sender = "group_id, event_time, event_id, from_account, received_at"
         note = "INSERT INTO chatsluice.annotation (room_id, event_time, event_id, label, who, at) "
-        self.database.execute(review + event(2, f"group_id, event_time, event_id, {APP}, 'done', 'uphold', false"))
-        self.database.execute(review + event(3, f"group_id, event_time, event_id, {APP}, 'done', 'approve', true"))
-        self.database.execute(review + event(4, f"group_id, event_time, event_id, {APP}, 'open', NULL, NULL"))
+        self.database.execute(review + event(2, f"{sender}, {APP}, 'decided', 'uphold', false, 'zoe', now()"))
+        self.database.execute(review + event(3, f"{sender}, {APP}, 'decided', 'approve', true, 'zoe', now()"))
+        self.database.execute(review + event(4, f"{sender}, {APP}, 'open', NULL, NULL, NULL, NULL"))
         self.database.execute(note + event(6, "group_id, event_time, event_id, 'benign', 'zoe', now()"))
         self.database.execute(note + event(3, "group_id, event_time, event_id, 'insult', 'zoe', now()"))
         self.assertEqual(quality(), [("calm", 0, 0, None, 2, 1), ("links", 0, 0, None, 0, None),
@@ -364,7 +366,7 @@ class Rollup(EndToEnd):
         self.assertEqual(self.value("SELECT chatsluice.rollup_opinions()"), 0, "nothing new")
         # Another label later counts in the place of the first; a decision taken back does not count.
         self.database.execute(note + event(6, "group_id, event_time, event_id, 'spam', 'yan', now() + interval '1 s'"))
-        self.database.execute("UPDATE chatsluice.review SET decision = NULL, overturned = NULL WHERE overturned")
+        self.database.execute("UPDATE chatsluice.review SET state = 'open', decision = NULL, overturned = NULL WHERE overturned")
         self.assertEqual(quality(), [("calm", 0, 0, None, 2, 0), ("links", 0, 0, None, 0, None),
                                      ("words", 1, 0, 0, 1, 0)])
 
