@@ -2,11 +2,12 @@
 behind its back is tried, and has to be found and named."""
 import contextlib
 import json
+import re
 import unittest
 
 from chat import Webhooks, after, before
 from database import Cluster
-from harness import EndToEnd, Folder, run, run_ok, wait_for
+from harness import ROOT, EndToEnd, Folder, run, run_ok, wait_for
 from service import Service
 
 RULES = """
@@ -16,33 +17,8 @@ rules:
     match: { regex: 'bad' }
     action: mask
 """
-
-
 # As it stands in the README.
-CHECK = """
-set -eu
-sha() { openssl dgst -sha256 -binary; }
-hex() { od -An -v -tx1 | tr -d ' \\n'; }
-openssl pkeyutl -verify -pubin -inkey public.pem -rawin -in checkpoint.txt -sigfile checkpoint.sig
-work=$(mktemp -d)
-cp first.previous "$work/hash"
-while read -r n; do
-    [ ! -e "blocks/$n.leaves" ] || sha < "blocks/$n.leaves" | cmp - "blocks/$n.digest"
-    { printf 'chatsluice block 1\\n'; cat "$work/hash" "blocks/$n.header" "blocks/$n.digest"; } | sha > "$work/next"
-    mv "$work/next" "$work/hash"
-done < blocks.txt
-grep -q " hash=$(hex < "$work/hash") " checkpoint.txt
-while read -r seq block place; do
-    e=events/$seq
-    if [ -e "$e.salt" ]; then cat "$e.salt" "$e.personal" | sha > "$work/personal"; else cp "$e.digest" "$work/personal"; fi
-    { printf 'chatsluice event 1\\n'; cat "$e.open" "$work/personal"; } | sha > "$work/leaf"
-    dd if="blocks/$block.leaves" bs=37 skip="$place" count=1 2>/dev/null | tail -c 32 | cmp - "$work/leaf"
-    [ ! -e "$e.raw" ] || tail -c "$(wc -c < "$e.raw")" "$e.personal" | cmp - "$e.raw"
-done < events.txt
-[ "$(ls events/*.open | wc -l)" -eq "$(wc -l < events.txt)" ]
-rm -r "$work"
-echo "all fits"
-"""
+CHECK = re.search(r"```sh\n(set -eu\nsha\(\).*?)```", (ROOT / "README.md").read_text(), re.S)[1]
 
 
 class Audit(EndToEnd):
