@@ -211,13 +211,14 @@ static int rewind_position(struct loader *l, uint64_t from, uint64_t to, struct 
     char from_text[NUMBER], to_text[NUMBER];
     const char *params[] = {spool_id(l->spool), number_text(from_text, from), number_text(to_text, to), l->instance_id};
     struct db_result *result;
-    int r = db_query(l->db, &result,
-                     "WITH moved AS (UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), "
-                     "went_back_from = greatest(went_back_from, $2) WHERE spool_id = $1 AND seq = $2 RETURNING spool_id) "
-                     "INSERT INTO chatsluice.spool_rewind (spool_id, number, from_seq, to_seq, owner) "
-                     "SELECT spool_id, 1 + (SELECT coalesce(max(number), 0) FROM chatsluice.spool_rewind "
-                     "WHERE spool_id = $1), $2, $3, $4 FROM moved",
-                     4, params, err);
+    int r =
+        db_query(l->db, &result,
+                 "WITH moved AS (UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), "
+                 "went_back_from = greatest(went_back_from, $2) WHERE spool_id = $1 AND seq = $2 RETURNING spool_id) "
+                 "INSERT INTO chatsluice.spool_rewind (spool_id, number, from_seq, to_seq, owner) "
+                 "SELECT spool_id, 1 + (SELECT coalesce(max(number), 0) FROM chatsluice.spool_rewind "
+                 "WHERE spool_id = $1), $2, $3, $4 FROM moved",
+                 4, params, err);
 
     return r < 0 ? r : moved(result, from, err);
 }

@@ -4,8 +4,8 @@
  * commit (it reads the spool, parses, encodes and loads batches of 1,000), empties the table again and times a COPY of
  * the same rows, encoded beforehand, in transactions of 1,000, into the same table with the same index. Prints each
  * round's two rates and the median of their ratio. Then it times the loader again with the rollup thread beside it, and
- * how much later all is counted; and the counting alone. In the end it loads once more and times `audit verify` over it.
- * The database is one made for this: it is migrated and its events are removed. */
+ * how much later all is counted; and the counting alone. In the end it loads once more and times `audit verify` over
+ * it. The database is one made for this: it is migrated and its events are removed. */
 #include "audit/verify.h"
 #include "base/clock.h"
 #include "spool/spool.h"
