@@ -79,22 +79,24 @@ def run_ok(*command, **options):
     return done.stdout
 
 
-_given_ports = set()  # not bound yet, perhaps
+_claims = {}  # of ports that are not bound yet, perhaps: what keeps other tests of this machine from giving them too
 
 
 def free_port():
     """A port, another one each time, for a server that has to come back on the same one. Below the range the kernel gives to clients: there a
     client that keeps trying to connect to its dead server would one day be given that very port, and talk to itself."""
     for port in range(20000 + os.getpid() % 12000, 32768):
-        if port in _given_ports:
+        claim, probe = socket.socket(socket.AF_UNIX), socket.socket()
+        try:
+            claim.bind(f"\0chatsluice-test-port-{port}")  # a name without a file, gone with this process
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
             continue
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-                _given_ports.add(port)
-                return port
-            except OSError:
-                continue
+        finally:
+            probe.close()
+        _claims[port] = claim
+        return port
     raise AssertionError("no free port below 32768")
 
 
