@@ -44,6 +44,11 @@ int event_encoder_new(struct event_encoder **out, const char *spool_id, struct e
     return 0;
 }
 
+const uint8_t *event_encoder_spool(const struct event_encoder *e)
+{
+    return e->spool_id;
+}
+
 void event_encoder_free(struct event_encoder *e)
 {
     if (!e)

@@ -31,6 +31,8 @@ struct event_encoder;
 /* spool_id: UUID text. ERR_INVALID when it is none. */
 int event_encoder_new(struct event_encoder **out, const char *spool_id, struct err *err);
 void event_encoder_free(struct event_encoder *e); /* NULL is fine */
+/* The spool's id as bytes; as long as the encoder. */
+const uint8_t *event_encoder_spool(const struct event_encoder *e);
 
 /* Adds the row to out and says which partition it belongs to. ERR_INVALID, with out as before, for a record that can
  * be no event; a body that cannot be read does make an event, with its fault. */

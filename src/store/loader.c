@@ -95,22 +95,14 @@ static void enter_state(struct loader *l, enum loader_state state, const struct 
     incident_set(INCIDENT_DATABASE_AWAY, 0, state != STATE_LOADING, why ? why->text : NULL);
     if (!changed)
         return;
-    switch (state) {
-    case STATE_NEW:
-        break;
-    case STATE_LOADING:
+    if (state == STATE_LOADING)
         log_info("loading into the database", log_u64("position", atomic_load(&l->position)));
-        break;
-    case STATE_AWAY:
+    else if (state == STATE_AWAY)
         log_warn("database away, the spool keeps the events", log_str("reason", why->text));
-        break;
-    case STATE_SCHEMA:
-        log_error("database schema does not fit, the spool keeps the events", log_str("reason", why->text));
-        break;
-    case STATE_FAILING:
-        log_error("loading fails, the spool keeps the events", log_str("reason", why->text));
-        break;
-    }
+    else
+        log_error(state == STATE_SCHEMA ? "database schema does not fit, the spool keeps the events"
+                                        : "loading fails, the spool keeps the events",
+                  log_str("reason", why->text));
 }
 
 static void disconnect(struct loader *l)
@@ -167,11 +159,14 @@ static int read_position(struct loader *l, uint64_t *seq, struct buf *owner, str
                      err);
     if (r < 0)
         return err_prefix(err, "could not read the position of the spool");
-    *seq = db_rows(result) ? strtoull(db_value(result, 0, 0).data, NULL, 10) : 0;
-    if (db_rows(result))
+    if (db_rows(result) == 1) {
+        *seq = strtoull(db_value(result, 0, 0).data, NULL, 10);
         buf_add_span(owner, db_value(result, 0, 1));
+    } else {
+        r = err_set(err, ERR_FAILED, "somebody removed the position of the spool while it was read");
+    }
     db_result_free(result);
-    return 0;
+    return r;
 }
 
 /* What compare-and-set came to: the fence between loaders. Takes result. */
@@ -370,7 +365,7 @@ static int commit(struct loader *l, const struct batch_tally *tally, struct err 
     int r = 0;
 
     if (l->batch.count > 0)
-        r = chain_store_block(&l->head, &l->batch, l->db, spool_id(l->spool), err);
+        r = chain_store_block(&l->head, &l->batch, l->db, err);
     if (r == 0)
         r = move_position(l, err);
     if (r < 0)
@@ -646,7 +641,7 @@ int loader_start(struct loader **out, const struct loader_options *options, stru
     if (r == 0)
         r = event_encoder_new(&l->encoder, spool_id(l->spool), err);
     if (r == 0)
-        r = batch_init(&l->batch, options->batch_rows ? options->batch_rows : 1, err);
+        r = batch_init(&l->batch, event_encoder_spool(l->encoder), options->batch_rows ? options->batch_rows : 1, err);
     if (r == 0 && pthread_create(&l->thread, NULL, loader_main, l) != 0)
         r = err_set(err, ERR_FAILED, "no thread");
     if (r < 0) {

@@ -13,12 +13,13 @@ enum {
     KEEP_CAPACITY = 24 << 20, /* one record may be larger than all the others: its memory is given back */
 };
 
-int batch_init(struct batch *b, size_t max_rows, struct err *err)
+int batch_init(struct batch *b, const uint8_t spool_id[UUID_BYTES], size_t max_rows, struct err *err)
 {
     /* One more: a record may bring the stretch before it. */
     *b = (struct batch){.max_rows = max_rows, .items = calloc(max_rows + 1, sizeof(*b->items))};
     if (!b->items)
         return err_set(err, ERR_FAILED, "could not make a batch of %zu rows: no memory", max_rows);
+    memcpy(b->spool_id, spool_id, UUID_BYTES);
     return follow_ups_init(&b->follow_ups, max_rows, err);
 }
 
@@ -132,15 +133,14 @@ static void add_hex(struct buf *out, struct span bytes)
 }
 
 /* The leaf of a parked record, with a new salt. */
-static int parked_leaf(const struct spool *sp, const struct spool_record *record, uint8_t salt[CHAIN_SALT_BYTES],
+static int parked_leaf(const struct batch *b, const struct spool_record *record, uint8_t salt[CHAIN_SALT_BYTES],
                        uint8_t leaf[SHA256_BYTES], struct err *err)
 {
     struct buf open = BUF_INIT, personal = BUF_INIT;
-    uint8_t digest[SHA256_BYTES], id[UUID_BYTES];
+    uint8_t digest[SHA256_BYTES];
     int r = 0;
 
-    if (uuid_read(span_of(spool_id(sp)), id))
-        copy_uuid(&open, id);
+    copy_uuid(&open, b->spool_id);
     copy_i64(&open, (int64_t)record->seq);
     copy_bytea(&personal, record->data);
     if (buf_failed(&open) || buf_failed(&personal) || !crypto_random(salt, CHAIN_SALT_BYTES)) {
@@ -154,14 +154,15 @@ static int parked_leaf(const struct spool *sp, const struct spool_record *record
     return r;
 }
 
-static int insert_parked(struct db *db, const struct spool *sp, const struct spool_record *record,
-                         const struct err *why, struct batch_row *row, struct err *err)
+static int insert_parked(const struct batch *b, struct db *db, const struct spool *sp,
+                         const struct spool_record *record, const struct err *why, struct batch_row *row,
+                         struct err *err)
 {
     struct buf hex = BUF_INIT, salt_hex = BUF_INIT;
     uint8_t salt[CHAIN_SALT_BYTES];
     struct db_result *result = NULL;
     char number[24];
-    int r = parked_leaf(sp, record, salt, row->leaf, err);
+    int r = parked_leaf(b, record, salt, row->leaf, err);
 
     buf_add_text(&hex, "\\x");
     add_hex(&hex, record->data);
@@ -190,7 +191,8 @@ static int insert_parked(struct db *db, const struct spool *sp, const struct spo
 
 /* Puts one record, read once more from the spool, into dead_letter with the reason. The id is a digest of place and
  * content: parking the same record again changes nothing. */
-static int park(struct db *db, struct spool *sp, struct batch_row *row, const struct err *why, struct err *err)
+static int park(const struct batch *b, struct db *db, struct spool *sp, struct batch_row *row, const struct err *why,
+                struct err *err)
 {
     struct spool_reader *reader = NULL;
     struct spool_record record;
@@ -201,7 +203,7 @@ static int park(struct db *db, struct spool *sp, struct batch_row *row, const st
     if (r == 0 || (r > 0 && record.seq != row->seq))
         r = err_set(err, ERR_FAILED, "could not read record %" PRIu64 " of the spool again", row->seq);
     else if (r > 0)
-        r = insert_parked(db, sp, &record, why, row, err);
+        r = insert_parked(b, db, sp, &record, why, row, err);
     if (r == 0)
         log_error("record parked in dead_letter", log_u64("seq", row->seq), log_str("reason", why->text));
     spool_reader_close(reader);
@@ -245,7 +247,7 @@ int batch_park_unreadable(struct batch *b, struct db *db, struct spool *sp, stru
             continue;
         r = unreadable_reason(sp, b->items[i].seq, &why, err);
         if (r == 0)
-            r = park(db, sp, &b->items[i], &why, err);
+            r = park(b, db, sp, &b->items[i], &why, err);
         tally->parked++;
     }
     return r;
@@ -349,7 +351,7 @@ static int merge_range(struct merge *m, size_t lo, size_t hi, struct err *err)
     r = db_exec(m->db, "ROLLBACK TO SAVEPOINT part; RELEASE SAVEPOINT part", err);
     if (r == 0 && hi - lo == 1) {
         m->tally->parked++;
-        return park(m->db, m->spool, &m->batch->items[lo], &why, err);
+        return park(m->batch, m->db, m->spool, &m->batch->items[lo], &why, err);
     }
     if (r == 0)
         r = merge_range(m, lo, lo + (hi - lo) / 2, err);

@@ -20,6 +20,7 @@ struct batch_row {     /* a record, or a stretch that is none */
 };
 
 struct batch {
+    uint8_t spool_id[UUID_BYTES];
     size_t max_rows;
     struct batch_row *items;
     size_t count;
@@ -35,7 +36,7 @@ struct batch_tally {
     uint64_t follow_ups, follow_ups_refused; /* rows of outbox and outbox_sighting; events whose rows were refused */
 };
 
-int batch_init(struct batch *b, size_t max_rows, struct err *err);
+int batch_init(struct batch *b, const uint8_t spool_id[UUID_BYTES], size_t max_rows, struct err *err);
 void batch_release(struct batch *b);
 void batch_reset(struct batch *b, uint64_t position);
 bool batch_full(const struct batch *b);

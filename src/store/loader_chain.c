@@ -67,8 +67,7 @@ static void write_row(struct buf *row, struct chain_block *block, struct span le
     copy_trailer(row);
 }
 
-int chain_store_block(struct chain_head *head, const struct batch *batch, struct db *db, const char *spool_id,
-                      struct err *err)
+int chain_store_block(struct chain_head *head, const struct batch *batch, struct db *db, struct err *err)
 {
     struct chain_block block = {
         .block = head->block + 1,
@@ -80,8 +79,7 @@ int chain_store_block(struct chain_head *head, const struct batch *batch, struct
     struct buf leaves = BUF_INIT, row = BUF_INIT;
     int r = 0;
 
-    if (!uuid_read(span_of(spool_id), block.spool_id))
-        return err_set(err, ERR_INVALID, "spool id \"%s\" is no UUID", spool_id);
+    memcpy(block.spool_id, batch->spool_id, UUID_BYTES);
     memcpy(block.previous_hash, head->hash, SHA256_BYTES);
     add_entries(&leaves, &block, batch);
     if (!buf_failed(&leaves))

@@ -17,7 +17,6 @@ struct chain_head {
 int chain_head_read(struct chain_head *head, const struct db_result *row, unsigned first_column, struct err *err);
 
 /* Inside a transaction: writes the block of a batch that has at least one item, and moves *head to it. */
-int chain_store_block(struct chain_head *head, const struct batch *batch, struct db *db, const char *spool_id,
-                      struct err *err);
+int chain_store_block(struct chain_head *head, const struct batch *batch, struct db *db, struct err *err);
 
 #endif

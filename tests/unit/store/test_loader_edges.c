@@ -39,6 +39,54 @@ static void damage_and_numbers_used_up_are_passed(void **state)
     bench_close(&b);
 }
 
+/* The same where a repeated After makes the batch go the careful way. */
+static void damage_is_passed_the_careful_way(void **state)
+{
+    struct bench b;
+    uint64_t last;
+
+    bench_open(&b, *state);
+    append_many(&b, 3);
+    append_after(&b, "g", "a", 7, "said", 1, 0);
+    append_bytes(&b, span_of("no event"));
+    last = append_after(&b, "g", "a", 7, "said", 1, 0);
+    reopen(&b, 1, SEGMENT_HEADER_BYTES + 30, "damaged");
+    b.loader = start_loader(&b, b.url, "one", 100);
+    wait_for_position(b.loader, last);
+    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.event"), 3);
+    assert_string_equal(query_text(b.db, "SELECT string_agg(chr(get_byte(leaves, i * 37)), '' ORDER BY i) FROM "
+                                         "chatsluice.chain_block, generate_series(0, octet_length(leaves) / 37 - 1) i"),
+                        "xeeepd");
+    bench_close(&b);
+}
+
+/* A segment that somebody took away: what was in it is told, and the chain says so. */
+static void numbers_that_are_gone_are_passed(void **state)
+{
+    static char body[1100 * 1000];
+    struct bench b;
+    uint64_t last = 0;
+    char path[160];
+
+    bench_open(&b, *state);
+    memset(body, 'x', 1000 * 1000);
+    for (int i = 0; i < 12; i++)
+        last = append_bytes(&b, span_of(body));
+    last = append_many(&b, 5);
+    spool_close(b.spool);
+    snprintf(path, sizeof(path), "%s/%020d.segment", b.spool_directory, 1);
+    assert_int_equal(unlink(path), 0);
+    open_spool(&b);
+    b.loader = start_loader(&b, b.url, "one", 1000);
+    wait_for_position(b.loader, last);
+    assert_int_equal(query_number(b.db, "SELECT count(*) FROM chatsluice.event"), 5);
+    assert_int_equal(
+        query_number(b.db, "SELECT (min(spool_seq) > 1)::int FROM chatsluice.dead_letter HAVING count(*) < 12"), 1);
+    assert_string_equal(query_text(b.db, "SELECT chr(get_byte(leaves, 0)) FROM chatsluice.chain_block WHERE block = 1"),
+                        "m");
+    bench_close(&b);
+}
+
 static void rows_of_far_days_and_large_ones_go_in(void **state)
 {
     static char body[1100 * 1000];
@@ -146,6 +194,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damage_and_numbers_used_up_are_passed),
+        cmocka_unit_test(damage_is_passed_the_careful_way),
+        cmocka_unit_test(numbers_that_are_gone_are_passed),
         cmocka_unit_test(rows_of_far_days_and_large_ones_go_in),
         cmocka_unit_test(a_newer_schema_is_waited_out),
         cmocka_unit_test(a_dead_idle_connection_is_noticed),
