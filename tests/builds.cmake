@@ -5,6 +5,7 @@
 set(not_with_sanitizers
   # what is tested is a script, the schema, a package of the vendor's or our own data, not a program of this build
   "e2e\\.(demo|migrations|review|rights|roles|rollup|search|usersig_vendor)" "evasion\\.benign_made"
+  "unit\\.store\\.(message_view|moderation|outbox_sql)"
   # what compiling hostile rules costs, and whether answers come in time on a bad day
   "evasion\\.hostile_rules" "fault\\.all_at_once")
 
@@ -16,8 +17,10 @@ set(not_with_thread
   "unit\\.rules\\.(cases|conditions|detectors|document.*|evade|explain|failing_calls|fold|folding|judge|law_generated|lint)"
   "unit\\.rules\\.(measure|no_allocation|schema|scope|scorecard)" "unit\\.spool\\.crc32c" "unit\\.serve\\.query"
   "unit\\.sim\\.(fault_spec|latency|replies|schedule|version|webhook_form)"
-  "unit\\.store\\.(event_record|follow_up|message_view|publish_gate|rejudge|rule_diff)"
-  "e2e\\.(cli|gate_postgres|rules_tools)" "fault\\.(corruption|test_proxy)"
+  "unit\\.store\\.(event_record|follow_up|migrate|publish_gate|rejudge|rule_diff|rule_store)" "unit\\.report\\..*"
+  "e2e\\.(cli|gate_postgres|outbox_commands|report|rules_tools)"
+  # threads that e2e.rules_live and e2e.operations meet, too
+  "e2e\\.(conditions|publication|rules_gate|secrets)" "fault\\.(corruption|test_proxy)"
   # the same failures meet the same threads in fault.spool_faults, unit.spool.faults and unit.store.loader_faults
   "unit\\.(spool|store)\\.failing_calls"
   # the longest ones; their programs meet the same requests in e2e.journey, e2e.database_away and unit.base.http_crowd
