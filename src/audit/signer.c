@@ -180,13 +180,6 @@ static int save_lines(struct signer *s, struct err *err)
     return r;
 }
 
-static uint64_t number_at(const struct db_result *rows, unsigned column)
-{
-    unsigned long long n = 0;
-
-    return span_to_u64(db_value(rows, 0, column), &n) ? n : 0;
-}
-
 /* 1: *head is there to be signed. 0: there is no chain yet. */
 static int read_head(struct signer *s, struct head *head, struct err *err)
 {
@@ -206,9 +199,9 @@ static int read_head(struct signer *s, struct head *head, struct err *err)
     if (r < 0)
         return r;
     if (db_rows(rows) == 1) {
-        head->block = number_at(rows, 0);
-        head->last_seq = number_at(rows, 1);
-        head->erasures = number_at(rows, 3);
+        head->block = db_u64(rows, 0, 0);
+        head->last_seq = db_u64(rows, 0, 1);
+        head->erasures = db_u64(rows, 0, 3);
         if (!hex_decode(db_value(rows, 0, 2), head->hash, SHA256_BYTES) ||
             !hex_decode(db_value(rows, 0, 4), head->erasure_hash, SHA256_BYTES))
             r = err_set(err, ERR_FAILED, "the head of the chain cannot be read");

@@ -79,13 +79,6 @@ void audit_report_release(struct audit_report *report)
 
 /* One spool ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t number_at(const struct db_result *rows, size_t row, unsigned column)
-{
-    unsigned long long n = 0;
-
-    return span_to_u64(db_value(rows, row, column), &n) ? n : 0;
-}
-
 /* Blocks of the period, widened to what was signed before and after it. */
 static int choose_blocks(struct audit *a, struct err *err)
 {
@@ -106,8 +99,8 @@ static int choose_blocks(struct audit *a, struct err *err)
                        params, err);
     if (r < 0)
         return r;
-    a->first_block = number_at(rows, 0, 0);
-    a->last_block = number_at(rows, 0, 1);
+    a->first_block = db_u64(rows, 0, 0);
+    a->last_block = db_u64(rows, 0, 1);
     db_result_free(rows);
     a->to_the_end = !a->options->has_period;
     if (!a->options->has_period) {
@@ -140,8 +133,8 @@ static int read_beginning(struct audit *a, struct err *err)
 
     if (r < 0)
         return r;
-    a->chain_first_seq = db_rows(rows) ? number_at(rows, 0, 0) : 0;
-    a->chain_began_us = db_rows(rows) ? (int64_t)number_at(rows, 0, 1) : INT64_MAX;
+    a->chain_first_seq = db_rows(rows) ? db_u64(rows, 0, 0) : 0;
+    a->chain_began_us = db_rows(rows) ? (int64_t)db_u64(rows, 0, 1) : INT64_MAX;
     db_result_free(rows);
     return 0;
 }
@@ -356,7 +349,7 @@ static int check_end(struct audit *a, struct err *err)
     if (r < 0)
         return r;
     if (db_rows(rows) == 1 &&
-        (number_at(rows, 0, 0) != a->block || !hex_decode(db_value(rows, 0, 1), head, SHA256_BYTES) ||
+        (db_u64(rows, 0, 0) != a->block || !hex_decode(db_value(rows, 0, 1), head, SHA256_BYTES) ||
          memcmp(head, a->hash, SHA256_BYTES) != 0)) {
         struct audit_finding *f = audit_find(a->report, AUDIT_CHAIN_CUT, a->spool_id);
 
@@ -364,7 +357,7 @@ static int check_end(struct audit *a, struct err *err)
             f->block = a->block;
             snprintf(f->detail, sizeof(f->detail),
                      "the chain ends at block %" PRIu64 ", the position of the spool names block %" PRIu64 "%s",
-                     a->block, number_at(rows, 0, 0), number_at(rows, 0, 0) == a->block ? " with another hash" : "");
+                     a->block, db_u64(rows, 0, 0), db_u64(rows, 0, 0) == a->block ? " with another hash" : "");
         }
     }
     db_result_free(rows);

@@ -49,7 +49,7 @@ int rows_find_due(struct db *db, struct application *apps, enum rest_command tra
     const char *params[] = {buf_text(&ids)};
     r = db_query(db, &result, "SELECT sdkappid, action, transport FROM chatsluice.outbox_due($1)", 1, params, err);
     for (size_t i = 0; r == 0 && i < db_rows(result); i++) {
-        struct application *app = applications_find(apps, strtoull(db_value(result, i, 0).data, NULL, 10));
+        struct application *app = applications_find(apps, db_u64(result, i, 0));
         if (app)
             mark_due(app, db_value(result, i, 1), db_value(result, i, 2), transport);
     }
@@ -168,7 +168,7 @@ int rows_disown(struct db *db, const char *instance_id, unsigned long long *move
     struct db_result *result = NULL;
     int r = db_query(db, &result, "SELECT chatsluice.outbox_disown($1)", 1, params, err);
 
-    *moved = r == 0 && db_rows(result) ? strtoull(db_value(result, 0, 0).data, NULL, 10) : 0;
+    *moved = r == 0 && db_rows(result) ? db_u64(result, 0, 0) : 0;
     db_result_free(result);
     return r;
 }
@@ -257,7 +257,7 @@ int rows_count_open(struct db *db, struct rows_open *out, struct err *err)
     int r = db_query(db, &result, sql, 1, params, err);
 
     for (unsigned i = 0; r == 0 && i < sizeof(counts) / sizeof(counts[0]); i++)
-        *counts[i] = strtoull(db_value(result, 0, i).data, NULL, 10);
+        *counts[i] = db_u64(result, 0, i);
     db_result_free(result);
     return r;
 }

@@ -9,16 +9,18 @@
  * row: the leaf is still proven, what was in it can no longer be guessed from it. A parked record is the one personal
  * column of its row:
  *
- *     leaf     = SHA-256( "chatsluice parked 1\n" || images of spool_id, spool_seq || SHA-256( salt || image of record
- * ) )
+ *     personal = SHA-256( salt || image of record )
+ *     leaf     = SHA-256( "chatsluice parked 1\n" || images of spool_id, spool_seq || personal )
  *
  * The entries of a block stand in the order of the spool, the first is of first_seq, each next one of the number
  * behind:
  *
  *     entry    = kind (1 byte, enum chain_kind) || day (4 bytes, big-endian) || 32 bytes
- *                the 32 bytes: of 'e' and 'p' the leaf; of 'd' zeros; of 'x' and 'm', which stand for a stretch, zeros
- * and the stretch's last number in the last eight bytes, big-endian hash     = SHA-256( "chatsluice block 1\n" || hash
- * of the block before (of the first: 32 zeros)
+ *
+ * The 32 bytes are: of 'e' and 'p' the leaf; of 'd' zeros; of 'x' and 'm', which stand for a stretch, zeros and the
+ * stretch's last number in the last eight bytes, big-endian.
+ *
+ *     hash     = SHA-256( "chatsluice block 1\n" || hash of the block before (of the first: 32 zeros)
  *                         || images of the columns of CHAIN_HEADER_COLUMNS || SHA-256( all entries ) )
  */
 #include "store/chain.h"
@@ -77,7 +79,7 @@ static uint64_t get_number(const uint8_t *bytes, size_t count)
     return n;
 }
 
-static bool is_stretch(enum chain_kind kind)
+bool chain_is_stretch(enum chain_kind kind)
 {
     return kind == CHAIN_DAMAGED || kind == CHAIN_MISSING;
 }
@@ -87,7 +89,7 @@ void chain_add_entry(struct buf *leaves, const struct chain_entry *entry)
     uint8_t bytes[CHAIN_ENTRY_BYTES] = {(uint8_t)entry->kind};
 
     put_number(bytes + 1, 4, (uint32_t)entry->day);
-    if (is_stretch(entry->kind))
+    if (chain_is_stretch(entry->kind))
         put_number(bytes + CHAIN_ENTRY_BYTES - 8, 8, entry->to);
     else
         memcpy(bytes + 5, entry->leaf, SHA256_BYTES);
@@ -101,7 +103,7 @@ bool chain_read_entry(const char *from, struct chain_entry *entry)
     if (!memchr("edpxm", bytes[0], 5))
         return false;
     *entry = (struct chain_entry){.kind = (enum chain_kind)bytes[0], .day = (int32_t)get_number(bytes + 1, 4)};
-    if (is_stretch(entry->kind))
+    if (chain_is_stretch(entry->kind))
         entry->to = get_number(bytes + CHAIN_ENTRY_BYTES - 8, 8);
     else
         memcpy(entry->leaf, bytes + 5, SHA256_BYTES);

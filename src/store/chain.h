@@ -24,6 +24,9 @@ enum chain_kind {
     CHAIN_MISSING = 'm',   /* a stretch that was neither in the database nor in the spool any more */
 };
 
+/* Whether it stands for a stretch of numbers and not for one record. */
+bool chain_is_stretch(enum chain_kind kind);
+
 struct chain_entry {
     enum chain_kind kind;
     int32_t day;                /* of an event its event_time's, in UTC, from 2000-01-01 = 0: its partition */

@@ -297,6 +297,13 @@ bool db_is_null(const struct db_result *r, size_t row, unsigned column)
     return PQgetisnull(r->pg, (int)row, (int)column);
 }
 
+uint64_t db_u64(const struct db_result *r, size_t row, unsigned column)
+{
+    unsigned long long n = 0;
+
+    return span_to_u64(db_value(r, row, column), &n) ? n : 0;
+}
+
 void db_result_free(struct db_result *r)
 {
     if (!r)

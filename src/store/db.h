@@ -37,6 +37,8 @@ long long db_affected(const struct db_result *r);
 /* Borrowed; "" for null, see db_is_null. */
 struct span db_value(const struct db_result *r, size_t row, unsigned column);
 bool db_is_null(const struct db_result *r, size_t row, unsigned column);
+/* 0 for null and for what is no number from 0 to 2^64-1 in digits. */
+uint64_t db_u64(const struct db_result *r, size_t row, unsigned column);
 void db_result_free(struct db_result *r); /* NULL is fine */
 
 /* A transaction; mode is what stands after BEGIN, "" for nothing. db_end commits when r is 0, else rolls back; it

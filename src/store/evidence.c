@@ -65,13 +65,6 @@ static struct span text_of(const struct db_result *rows, unsigned column)
     return db_is_null(rows, 0, column) ? (struct span){NULL, 0} : db_value(rows, 0, column);
 }
 
-static unsigned long long number_of(const struct db_result *rows, unsigned column)
-{
-    unsigned long long n = 0;
-
-    return span_to_u64(db_value(rows, 0, column), &n) ? n : 0;
-}
-
 static int hex_digit(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
@@ -104,10 +97,10 @@ static int take_row(struct evidence *e, struct err *err)
     e->rewritten = text_of(rows, COLUMN_REWRITTEN);
     e->follow_ups = text_of(rows, COLUMN_FOLLOW_UPS);
     e->fault = text_of(rows, COLUMN_FAULT);
-    e->sdkappid = number_of(rows, COLUMN_SDKAPPID);
-    e->revision = number_of(rows, COLUMN_REVISION);
-    e->judge_us = number_of(rows, COLUMN_JUDGE_US);
-    e->msg_seq = number_of(rows, COLUMN_MSG_SEQ);
+    e->sdkappid = db_u64(rows, 0, COLUMN_SDKAPPID);
+    e->revision = db_u64(rows, 0, COLUMN_REVISION);
+    e->judge_us = db_u64(rows, 0, COLUMN_JUDGE_US);
+    e->msg_seq = db_u64(rows, 0, COLUMN_MSG_SEQ);
     e->error_code = span_to_u64(code, &error_code) ? (long long)error_code : 0;
     e->measured = text_of(rows, COLUMN_MEASURED);
     e->correction_id = text_of(rows, COLUMN_CORRECTION_ID);

@@ -160,7 +160,7 @@ static int read_position(struct loader *l, uint64_t *seq, struct buf *owner, str
     if (r < 0)
         return err_prefix(err, "could not read the position of the spool");
     if (db_rows(result) == 1) {
-        *seq = strtoull(db_value(result, 0, 0).data, NULL, 10);
+        *seq = db_u64(result, 0, 0);
         buf_add_span(owner, db_value(result, 0, 1));
     } else {
         r = err_set(err, ERR_FAILED, "somebody removed the position of the spool while it was read");
@@ -352,7 +352,7 @@ static int begin(struct loader *l, struct err *err)
         r = db_query(l->db, &result, lock_position, 1, params, err);
     if (r < 0)
         return r;
-    if (db_rows(result) != 1 || strtoull(db_value(result, 0, 0).data, NULL, 10) != position)
+    if (db_rows(result) != 1 || db_u64(result, 0, 0) != position)
         r = err_set(err, ERR_CONFLICT, "the position of the spool is no longer %" PRIu64, position);
     else
         r = chain_head_read(&l->head, result, 2, err);

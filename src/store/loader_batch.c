@@ -84,11 +84,6 @@ static bool is_readable(const struct batch_row *row)
     return row->end > row->start;
 }
 
-static bool is_stretch(const struct batch_row *row)
-{
-    return row->kind == CHAIN_DAMAGED || row->kind == CHAIN_MISSING;
-}
-
 /* Header or trailer of a COPY. Half of one the server would take for bad data, and rows would be parked for it. */
 static int put_frame(struct db *db, void (*write)(struct buf *out), struct err *err)
 {
@@ -243,7 +238,7 @@ int batch_park_unreadable(struct batch *b, struct db *db, struct spool *sp, stru
     for (size_t i = 0; i < b->count && r == 0 && b->unreadable > 0; i++) {
         struct err why = {0};
 
-        if (is_readable(&b->items[i]) || is_stretch(&b->items[i]))
+        if (is_readable(&b->items[i]) || chain_is_stretch(b->items[i].kind))
             continue;
         r = unreadable_reason(sp, b->items[i].seq, &why, err);
         if (r == 0)

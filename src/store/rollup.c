@@ -81,11 +81,6 @@ static void use_connection(struct rollup *r, struct db *db)
 
 /* Steps ----------------------------------------------------------------------------------------------------------- */
 
-static uint64_t number_of(const struct db_result *result, unsigned column)
-{
-    return strtoull(db_value(result, 0, column).data, NULL, 10);
-}
-
 /* One value of one row as a number; *found false when there is no row, or null: another session counts. */
 static int call(struct rollup *r, const char *sql, uint64_t *value, bool *found, struct err *err)
 {
@@ -95,20 +90,19 @@ static int call(struct rollup *r, const char *sql, uint64_t *value, bool *found,
     if (got < 0)
         return got;
     *found = db_rows(result) == 1 && !db_is_null(result, 0, 0);
-    *value = *found ? number_of(result, 0) : 0;
+    *value = *found ? db_u64(result, 0, 0) : 0;
     db_result_free(result);
     return 0;
 }
 
 static int pass(struct rollup *r, bool *elected, struct err *err)
 {
-    char stretch[NUMBER], sql[96];
+    char sql[96];
     uint64_t events;
     bool found;
     int got = call(r, "SELECT chatsluice.rollup_summarise()", &events, &found, err);
 
-    snprintf(stretch, sizeof(stretch), "%d", ROLLUP_STRETCH);
-    snprintf(sql, sizeof(sql), "SELECT events FROM chatsluice.rollup_pass(%s)", stretch);
+    snprintf(sql, sizeof(sql), "SELECT events FROM chatsluice.rollup_pass(%d)", ROLLUP_STRETCH);
     if (got == 0)
         got = call(r, sql, &events, elected, err);
     if (got == 0)
@@ -138,9 +132,9 @@ static int read_lag(struct rollup *r, struct err *err)
 
     if (got < 0)
         return got;
-    r->behind = db_rows(result) ? number_of(result, 0) : 0;
+    r->behind = db_rows(result) ? db_u64(result, 0, 0) : 0;
     metric_set(METRIC_ROLLUP_LAG_RECORDS, (int64_t)r->behind);
-    metric_set(METRIC_ROLLUP_LAG_SECONDS, db_rows(result) ? (int64_t)number_of(result, 1) : 0);
+    metric_set(METRIC_ROLLUP_LAG_SECONDS, db_rows(result) ? (int64_t)db_u64(result, 0, 1) : 0);
     db_result_free(result);
     return 0;
 }
@@ -282,7 +276,7 @@ int rollup_rebuild(struct db *db, int64_t from_us, int64_t until_us,
                      2, params, err);
         if (r < 0)
             break;
-        counted = number_of(result, 0);
+        counted = db_u64(result, 0, 0);
         db_result_free(result);
         *events += counted;
         if (day_done)
