@@ -4,31 +4,25 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/log.h"
-#include "base/wait.h"
-#include "store/db.h"
+#include "store/db_worker.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { STOP_GRACE_MS = 3000, NUMBER = 24, READ_BYTES = 64 << 10 };
+enum { NUMBER = 24, READ_BYTES = 64 << 10 };
 
 struct signer {
     const struct config *config; /* these are fixed once started */
     const char *spool_id, *instance_id;
     struct crypto_key *key;
-    pthread_t thread;
 
-    pthread_mutex_t lock; /* guards the next three */
-    pthread_cond_t wake;
-    bool stopping;
-    struct db *db; /* used by the thread alone, which changes it under the lock; signer_stop cancels */
+    struct db_worker worker;
 
     int fd; /* the rest belongs to the thread; -1: not open */
     bool failing;
@@ -156,7 +150,7 @@ static int insert(struct signer *s, struct span line, struct err *err)
     uuid_write(spool, c.spool_id);
     const char *params[] = {spool, number, block, last_seq, hash, c.at, c.instance, text};
     return db_query(
-        s->db, NULL,
+        s->worker.db, NULL,
         "INSERT INTO chatsluice.checkpoint (spool_id, number, block, last_seq, hash, made_at, instance_id, line) "
         "VALUES ($1, $2, $3, $4, decode($5, 'hex'), $6, $7, $8) ON CONFLICT (spool_id, number) DO NOTHING",
         8, params, err);
@@ -186,7 +180,7 @@ static int read_head(struct signer *s, struct head *head, struct err *err)
     const char *params[] = {s->spool_id};
     struct db_result *rows;
     int r = db_query(
-        s->db, &rows,
+        s->worker.db, &rows,
         "SELECT b.block, b.last_seq, encode(b.hash, 'hex'), coalesce(e.number, 0), "
         "coalesce(encode(e.hash, 'hex'), repeat('0', 64)), "
         "(SELECT c.line FROM chatsluice.checkpoint c WHERE c.spool_id = p.spool_id ORDER BY c.number DESC "
@@ -220,26 +214,13 @@ static int connect_database(struct signer *s, struct err *err)
     struct db *db;
     int r;
 
-    if (s->db)
+    if (s->worker.db)
         return 0;
     r = db_open(&db, s->config->database.url, "chatsluice signer", s->config->database.connect_timeout_ms, err);
     if (r < 0)
         return r;
-    pthread_mutex_lock(&s->lock);
-    s->db = db;
-    pthread_mutex_unlock(&s->lock);
+    db_worker_use(&s->worker, db);
     return 0;
-}
-
-static void disconnect(struct signer *s)
-{
-    struct db *db;
-
-    pthread_mutex_lock(&s->lock);
-    db = s->db;
-    s->db = NULL;
-    pthread_mutex_unlock(&s->lock);
-    db_close(db);
 }
 
 static void time_text(char out[CHECKPOINT_WORD])
@@ -310,39 +291,25 @@ static void tend(struct signer *s)
     if (!s->failing)
         log_warn("no checkpoint could be signed", log_str("reason", err.text));
     s->failing = true;
-    disconnect(s);
+    db_worker_use(&s->worker, NULL);
 }
 
 /* The thread ------------------------------------------------------------------------------------------------------ */
-
-static bool pause_for(struct signer *s, int64_t ms)
-{
-    int64_t until_us = clock_mono_us() + ms * 1000;
-    bool go_on;
-
-    pthread_mutex_lock(&s->lock);
-    while (!s->stopping && cond_wait_until(&s->wake, &s->lock, until_us))
-        ;
-    go_on = !s->stopping;
-    pthread_mutex_unlock(&s->lock);
-    return go_on;
-}
 
 static void *signer_main(void *arg)
 {
     struct signer *s = arg;
 
-    while (pause_for(s, s->config->audit.checkpoint_interval_ms))
+    while (db_worker_pause(&s->worker, s->config->audit.checkpoint_interval_ms))
         tend(s);
     tend(s);
-    disconnect(s);
+    db_worker_use(&s->worker, NULL);
     return NULL;
 }
 
 static void signer_free(struct signer *s)
 {
-    pthread_cond_destroy(&s->wake);
-    pthread_mutex_destroy(&s->lock);
+    db_worker_release(&s->worker);
     buf_release(&s->unsaved);
     crypto_key_free(s->key);
     if (s->fd >= 0)
@@ -365,8 +332,7 @@ int signer_start(struct signer **out, const struct config *config, const char *s
     if (!s)
         return err_set(err, ERR_FAILED, "could not start the signer: no memory");
     *s = (struct signer){.config = config, .spool_id = spool_id, .instance_id = instance_id, .fd = -1};
-    pthread_mutex_init(&s->lock, NULL);
-    cond_init_monotonic(&s->wake);
+    db_worker_init(&s->worker);
     buf_add_text(&pem, config->audit.key);
     buf_add_char(&pem, '\n'); /* which reading a secret from its file takes away */
     s->key = buf_failed(&pem) ? NULL : crypto_key_private(buf_span(&pem));
@@ -379,9 +345,9 @@ int signer_start(struct signer **out, const struct config *config, const char *s
                        "audit.key is no Ed25519 private key in PEM, as `openssl genpkey -algorithm ed25519` "
                        "writes it");
     }
-    if (pthread_create(&s->thread, NULL, signer_main, s) != 0) {
+    if (db_worker_start(&s->worker, signer_main, s, err) < 0) {
         signer_free(s);
-        return err_set(err, ERR_FAILED, "could not start the signer: no thread");
+        return err_prefix(err, "could not start the signer");
     }
     *out = s;
     return 0;
@@ -391,16 +357,7 @@ void signer_stop(struct signer *s)
 {
     if (!s)
         return;
-    pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    pthread_cond_broadcast(&s->wake);
-    pthread_mutex_unlock(&s->lock);
-    if (!thread_join_within(s->thread, STOP_GRACE_MS)) {
-        pthread_mutex_lock(&s->lock);
-        if (s->db)
-            db_cancel(s->db);
-        pthread_mutex_unlock(&s->lock);
-        pthread_join(s->thread, NULL);
-    }
+    db_worker_end(&s->worker);
+    db_worker_join(&s->worker);
     signer_free(s);
 }

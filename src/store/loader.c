@@ -17,14 +17,13 @@
 #include "base/incidents.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/wait.h"
+#include "store/db_worker.h"
 #include "store/loader_batch.h"
 #include "store/loader_chain.h"
 #include "store/migrate.h"
 #include "store/partitions.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,8 +35,7 @@ enum {
      * work comes in portions too small to hold up those who answer webhooks. */
     GATHER_MS = 50,
     IDLE_MS = 1000,
-    CHECK_MS = 5000,      /* how often an idle connection is tried, so that chatsluice_database_up tells the truth */
-    STOP_GRACE_MS = 3000, /* for the transaction that runs when stop comes */
+    CHECK_MS = 5000, /* how often an idle connection is tried, so that chatsluice_database_up tells the truth */
     NUMBER = 24,
 };
 
@@ -51,14 +49,10 @@ struct loader {
     int64_t connect_timeout_ms;
     void (*on_follow_ups)(void *arg);
     void *arg;
-    pthread_t thread;
     _Atomic uint64_t position;
 
-    pthread_mutex_t lock; /* guards the next four */
-    pthread_cond_t wake;
-    bool stopping;
-    struct follow_up_terms terms;
-    struct db *db; /* used by the loader thread alone, which changes the pointer under the lock; loader_stop cancels */
+    struct db_worker worker;
+    struct follow_up_terms terms; /* under the worker's lock */
 
     enum loader_state state; /* the rest belongs to the loader thread */
     unsigned seed;
@@ -74,16 +68,6 @@ struct loader {
     uint64_t in_doubt_seq; /* last_seq of a batch whose COMMIT got no answer; 0: none */
     struct batch_tally in_doubt;
 };
-
-static bool stopping(struct loader *l)
-{
-    bool yes;
-
-    pthread_mutex_lock(&l->lock);
-    yes = l->stopping;
-    pthread_mutex_unlock(&l->lock);
-    return yes;
-}
 
 /* Logs the change of state; a state that lasts is logged once. */
 static void enter_state(struct loader *l, enum loader_state state, const struct err *why)
@@ -107,13 +91,7 @@ static void enter_state(struct loader *l, enum loader_state state, const struct 
 
 static void disconnect(struct loader *l)
 {
-    struct db *db;
-
-    pthread_mutex_lock(&l->lock);
-    db = l->db;
-    l->db = NULL;
-    pthread_mutex_unlock(&l->lock);
-    db_close(db);
+    db_worker_use(&l->worker, NULL);
     spool_reader_close(l->reader);
     l->reader = NULL;
 }
@@ -122,12 +100,8 @@ static void disconnect(struct loader *l)
 static void back_off(struct loader *l)
 {
     unsigned ms = l->retry_ms / 2 + (unsigned)rand_r(&l->seed) % (l->retry_ms / 2 + 1);
-    int64_t until_us = clock_mono_us() + (int64_t)ms * 1000;
 
-    pthread_mutex_lock(&l->lock);
-    while (!l->stopping && cond_wait_until(&l->wake, &l->lock, until_us))
-        ;
-    pthread_mutex_unlock(&l->lock);
+    db_worker_pause(&l->worker, ms);
     l->retry_ms = l->retry_ms * 2 < RETRY_MAX_MS ? l->retry_ms * 2 : RETRY_MAX_MS;
 }
 
@@ -146,7 +120,7 @@ static int read_position(struct loader *l, uint64_t *seq, struct buf *owner, str
     const char *params[] = {spool_id(l->spool), l->instance_id};
     struct db_result *result;
     int r = db_query(
-        l->db, NULL,
+        l->worker.db, NULL,
         "INSERT INTO chatsluice.spool_position (spool_id, seq, owner, chain_block, chain_hash, went_back_from) "
         "SELECT n.id, 0, $2, coalesce(b.block, 0), coalesce(b.hash, decode(repeat('00', 32), 'hex')), "
         "b.last_seq "
@@ -155,8 +129,8 @@ static int read_position(struct loader *l, uint64_t *seq, struct buf *owner, str
         2, params, err);
 
     if (r == 0)
-        r = db_query(l->db, &result, "SELECT seq, owner FROM chatsluice.spool_position WHERE spool_id = $1", 1, params,
-                     err);
+        r = db_query(l->worker.db, &result, "SELECT seq, owner FROM chatsluice.spool_position WHERE spool_id = $1", 1,
+                     params, err);
     if (r < 0)
         return err_prefix(err, "could not read the position of the spool");
     if (db_rows(result) == 1) {
@@ -192,7 +166,7 @@ static int move_position(struct loader *l, struct err *err)
     int r;
 
     crypto_hex(l->head.hash, hash);
-    r = db_query(l->db, &result,
+    r = db_query(l->worker.db, &result,
                  "UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), chain_block = $5, "
                  "chain_hash = decode($6, 'hex'), went_back_from = NULL WHERE spool_id = $1 AND seq = $2",
                  6, params, err);
@@ -207,7 +181,7 @@ static int rewind_position(struct loader *l, uint64_t from, uint64_t to, struct 
     const char *params[] = {spool_id(l->spool), number_text(from_text, from), number_text(to_text, to), l->instance_id};
     struct db_result *result;
     int r =
-        db_query(l->db, &result,
+        db_query(l->worker.db, &result,
                  "WITH moved AS (UPDATE chatsluice.spool_position SET seq = $3, owner = $4, updated_at = now(), "
                  "went_back_from = greatest(went_back_from, $2) WHERE spool_id = $1 AND seq = $2 RETURNING spool_id) "
                  "INSERT INTO chatsluice.spool_rewind (spool_id, number, from_seq, to_seq, owner) "
@@ -290,7 +264,7 @@ out:
 static int check_schema(struct loader *l, struct err *err)
 {
     unsigned version, wanted = migrate_known_version();
-    int r = migrate_database_version(l->db, &version, err);
+    int r = migrate_database_version(l->worker.db, &version, err);
 
     if (r == 0 && version < wanted)
         r = err_set(err, ERR_CONFLICT, "schema version %u found, %u needed: run chatsluice migrate", version, wanted);
@@ -310,9 +284,7 @@ static int connect_database(struct loader *l)
         enter_state(l, r == ERR_LOST ? STATE_AWAY : STATE_FAILING, &err);
         return r;
     }
-    pthread_mutex_lock(&l->lock);
-    l->db = db;
-    pthread_mutex_unlock(&l->lock);
+    db_worker_use(&l->worker, db);
 
     r = check_schema(l, &err);
     if (r == ERR_CONFLICT) {
@@ -321,7 +293,7 @@ static int connect_database(struct loader *l)
     }
     partitions_reset(&l->partitions);
     if (r == 0)
-        r = partitions_make_ahead(&l->partitions, l->db, clock_wall_us(), &err);
+        r = partitions_make_ahead(&l->partitions, l->worker.db, clock_wall_us(), &err);
     if (r == 0)
         r = adopt_position(l, &err);
     if (r < 0) {
@@ -346,10 +318,10 @@ static int begin(struct loader *l, struct err *err)
     const char *params[] = {spool_id(l->spool)};
     uint64_t position = atomic_load(&l->position);
     struct db_result *result;
-    int r = db_exec(l->db, "BEGIN ISOLATION LEVEL READ COMMITTED", err);
+    int r = db_exec(l->worker.db, "BEGIN ISOLATION LEVEL READ COMMITTED", err);
 
     if (r == 0)
-        r = db_query(l->db, &result, lock_position, 1, params, err);
+        r = db_query(l->worker.db, &result, lock_position, 1, params, err);
     if (r < 0)
         return r;
     if (db_rows(result) != 1 || db_u64(result, 0, 0) != position)
@@ -365,12 +337,12 @@ static int commit(struct loader *l, const struct batch_tally *tally, struct err 
     int r = 0;
 
     if (l->batch.count > 0)
-        r = chain_store_block(&l->head, &l->batch, l->db, err);
+        r = chain_store_block(&l->head, &l->batch, l->worker.db, err);
     if (r == 0)
         r = move_position(l, err);
     if (r < 0)
         return r;
-    r = db_exec(l->db, "COMMIT", err);
+    r = db_exec(l->worker.db, "COMMIT", err);
     if (r == ERR_LOST) {
         l->in_doubt_seq = l->batch.last_seq;
         l->in_doubt = *tally;
@@ -419,7 +391,7 @@ static int fill(struct loader *l, bool streaming, int64_t *unsettled_us, struct 
         if (r == 0 && !partitions_settled(&l->partitions, time_us))
             *unsettled_us = time_us;
         else if (r == 0 && streaming)
-            r = batch_send(b, l->db, false, err);
+            r = batch_send(b, l->worker.db, false, err);
     }
     return r;
 }
@@ -433,16 +405,16 @@ static int store_follow_ups(struct loader *l, bool each, struct batch_tally *tal
 
     if (f->count == 0)
         return 0;
-    pthread_mutex_lock(&l->lock);
+    pthread_mutex_lock(&l->worker.lock);
     terms = (struct follow_up_terms){strdup(l->terms.rest_apps), l->terms.time_to_live_ms};
-    pthread_mutex_unlock(&l->lock);
+    pthread_mutex_unlock(&l->worker.lock);
     if (!terms.rest_apps)
         return err_set(err, ERR_FAILED, "could not write follow-ups: no memory");
     if (each)
-        r = follow_ups_store_each(f, l->db, spool_id(l->spool), &terms, &tally->follow_ups, &tally->follow_ups_refused,
-                                  err);
+        r = follow_ups_store_each(f, l->worker.db, spool_id(l->spool), &terms, &tally->follow_ups,
+                                  &tally->follow_ups_refused, err);
     else
-        r = follow_ups_store(f, l->db, spool_id(l->spool), &terms, &tally->follow_ups, err);
+        r = follow_ups_store(f, l->worker.db, spool_id(l->spool), &terms, &tally->follow_ups, err);
     free(terms.rest_apps);
     return r;
 }
@@ -454,33 +426,33 @@ static int load_plainly(struct loader *l, struct batch_tally *tally, int64_t *un
     int r = begin(l, err);
 
     if (r == 0)
-        r = db_copy_begin(l->db, BATCH_COPY_SQL, err);
+        r = db_copy_begin(l->worker.db, BATCH_COPY_SQL, err);
     if (r < 0)
         return r;
     r = fill(l, true, unsettled_us, err);
     if (r < 0 || *unsettled_us != INT64_MIN) {
         struct err ignored;
 
-        db_copy_end(l->db, false, &ignored);
+        db_copy_end(l->worker.db, false, &ignored);
         *retry = r == 0;
-        return r == 0 ? db_exec(l->db, "ROLLBACK", err) : r;
+        return r == 0 ? db_exec(l->worker.db, "ROLLBACK", err) : r;
     }
-    r = batch_send(&l->batch, l->db, true, err);
+    r = batch_send(&l->batch, l->worker.db, true, err);
     if (r == 0)
-        r = db_copy_end(l->db, true, err);
+        r = db_copy_end(l->worker.db, true, err);
     if (r < 0 && r != ERR_LOST && db_error_is_data(err)) {
         *retry = true;
-        return db_exec(l->db, "ROLLBACK", err);
+        return db_exec(l->worker.db, "ROLLBACK", err);
     }
     tally->rows = l->batch.count - l->batch.unreadable - l->batch.stretches;
     if (r == 0)
-        r = batch_park_unreadable(&l->batch, l->db, l->spool, tally, err);
+        r = batch_park_unreadable(&l->batch, l->worker.db, l->spool, tally, err);
     if (r < 0)
         return r;
     r = store_follow_ups(l, false, tally, err);
-    if (r < 0 && db_alive(l->db) && !db_error_is_transient(err)) {
+    if (r < 0 && db_alive(l->worker.db) && !db_error_is_transient(err)) {
         *retry = true;
-        return db_exec(l->db, "ROLLBACK", err);
+        return db_exec(l->worker.db, "ROLLBACK", err);
     }
     return r < 0 ? r : commit(l, tally, err);
 }
@@ -492,16 +464,16 @@ static int load_carefully(struct loader *l, struct batch_tally *tally, int64_t u
 
     do {
         if (unsettled_us != INT64_MIN)
-            r = partitions_make(&l->partitions, l->db, unsettled_us, err);
+            r = partitions_make(&l->partitions, l->worker.db, unsettled_us, err);
         if (r == 0)
             r = fill(l, false, &unsettled_us, err);
     } while (r == 0 && unsettled_us != INT64_MIN);
     if (r == 0)
         r = begin(l, err);
     if (r == 0)
-        r = batch_merge(&l->batch, l->db, l->spool, tally, err);
+        r = batch_merge(&l->batch, l->worker.db, l->spool, tally, err);
     if (r == 0)
-        r = batch_park_unreadable(&l->batch, l->db, l->spool, tally, err);
+        r = batch_park_unreadable(&l->batch, l->worker.db, l->spool, tally, err);
     if (r == 0)
         r = store_follow_ups(l, true, tally, err);
     return r < 0 ? r : commit(l, tally, err);
@@ -551,10 +523,10 @@ static bool wait_for_records(struct loader *l)
 static int keep_up(struct loader *l, struct err *err)
 {
     int64_t now_us = clock_mono_us();
-    int r = partitions_make_ahead(&l->partitions, l->db, clock_wall_us(), err);
+    int r = partitions_make_ahead(&l->partitions, l->worker.db, clock_wall_us(), err);
 
     if (r == 0 && now_us - l->checked_us >= CHECK_MS * 1000) {
-        r = db_exec(l->db, "SELECT 1", err);
+        r = db_exec(l->worker.db, "SELECT 1", err);
         l->checked_us = now_us;
     }
     return r;
@@ -566,7 +538,7 @@ static int load_next(struct loader *l)
     bool waiting = wait_for_records(l);
     int r = 0;
 
-    if (stopping(l))
+    if (db_worker_stopping(&l->worker))
         return 0;
     r = keep_up(l, &err);
     if (r == 0 && waiting) {
@@ -577,7 +549,7 @@ static int load_next(struct loader *l)
         }
     }
     if (r == ERR_CONFLICT) {
-        r = db_exec(l->db, "ROLLBACK", &err);
+        r = db_exec(l->worker.db, "ROLLBACK", &err);
         if (r == 0)
             r = adopt_position(l, &err);
     }
@@ -592,8 +564,8 @@ static void *loader_main(void *arg)
 {
     struct loader *l = arg;
 
-    while (!stopping(l)) {
-        int r = l->db ? load_next(l) : connect_database(l);
+    while (!db_worker_stopping(&l->worker)) {
+        int r = l->worker.db ? load_next(l) : connect_database(l);
 
         if (r < 0) {
             disconnect(l);
@@ -609,8 +581,7 @@ static void loader_free(struct loader *l)
 {
     batch_release(&l->batch);
     event_encoder_free(l->encoder);
-    pthread_cond_destroy(&l->wake);
-    pthread_mutex_destroy(&l->lock);
+    db_worker_release(&l->worker);
     free(l->database_url);
     free(l->instance_id);
     free(l->terms.rest_apps);
@@ -624,8 +595,7 @@ int loader_start(struct loader **out, const struct loader_options *options, stru
 
     if (!l)
         return err_set(err, ERR_FAILED, "could not start the loader: no memory");
-    pthread_mutex_init(&l->lock, NULL);
-    cond_init_monotonic(&l->wake);
+    db_worker_init(&l->worker);
     l->spool = options->spool;
     l->database_url = strdup(options->database_url);
     l->instance_id = strdup(options->instance_id);
@@ -642,8 +612,8 @@ int loader_start(struct loader **out, const struct loader_options *options, stru
         r = event_encoder_new(&l->encoder, spool_id(l->spool), err);
     if (r == 0)
         r = batch_init(&l->batch, event_encoder_spool(l->encoder), options->batch_rows ? options->batch_rows : 1, err);
-    if (r == 0 && pthread_create(&l->thread, NULL, loader_main, l) != 0)
-        r = err_set(err, ERR_FAILED, "no thread");
+    if (r == 0)
+        r = db_worker_start(&l->worker, loader_main, l, err);
     if (r < 0) {
         loader_free(l);
         return err_prefix(err, "could not start the loader");
@@ -656,19 +626,9 @@ void loader_stop(struct loader *l)
 {
     if (!l)
         return;
-    pthread_mutex_lock(&l->lock);
-    l->stopping = true;
-    pthread_cond_broadcast(&l->wake);
-    pthread_mutex_unlock(&l->lock);
+    db_worker_end(&l->worker);
     spool_wake(l->spool);
-
-    if (!thread_join_within(l->thread, STOP_GRACE_MS)) {
-        pthread_mutex_lock(&l->lock);
-        if (l->db)
-            db_cancel(l->db);
-        pthread_mutex_unlock(&l->lock);
-        pthread_join(l->thread, NULL);
-    }
+    db_worker_join(&l->worker);
     loader_free(l);
 }
 
@@ -679,9 +639,9 @@ int loader_reload(struct loader *l, const struct config_app *apps, size_t app_co
 
     if (!l)
         return 0;
-    pthread_mutex_lock(&l->lock);
+    pthread_mutex_lock(&l->worker.lock);
     r = follow_up_terms_set(&l->terms, apps, app_count, time_to_live_ms, err);
-    pthread_mutex_unlock(&l->lock);
+    pthread_mutex_unlock(&l->worker.lock);
     return r;
 }
 

@@ -12,10 +12,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/wait.h"
+#include "store/db_worker.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,7 +25,6 @@ enum {
     ENOUGH_BEHIND = 20000, /* records that are worth a pass at once */
     WHOLE_MS = 10000,      /* between looks for what is worked out whole */
     SETTLE_MOST = 100,     /* calls at one look: the passes shall not wait longer */
-    STOP_GRACE_MS = 3000,
     NUMBER = 24,
 };
 
@@ -35,49 +33,14 @@ static const int64_t us_per_day = 86400 * 1000000LL;
 struct rollup {
     char *database_url; /* these are fixed once started */
     int64_t connect_timeout_ms;
-    pthread_t thread;
 
-    pthread_mutex_t lock; /* guards the next two, and replacing db */
-    pthread_cond_t wake;
-    bool stopping;
+    struct db_worker worker;
 
-    struct db *db; /* the rest is the thread's own; rollup_stop cancels what runs on db */
-    int64_t retry_ms;
+    int64_t retry_ms; /* the rest is the thread's own */
     int64_t whole_us; /* when what is worked out whole is due */
     bool failing;     /* and it was said */
     uint64_t behind;
 };
-
-static bool stopping(struct rollup *r)
-{
-    bool yes;
-
-    pthread_mutex_lock(&r->lock);
-    yes = r->stopping;
-    pthread_mutex_unlock(&r->lock);
-    return yes;
-}
-
-static void pause_for(struct rollup *r, int64_t ms)
-{
-    int64_t until_us = clock_mono_us() + ms * 1000;
-
-    pthread_mutex_lock(&r->lock);
-    while (!r->stopping && cond_wait_until(&r->wake, &r->lock, until_us))
-        ;
-    pthread_mutex_unlock(&r->lock);
-}
-
-static void use_connection(struct rollup *r, struct db *db)
-{
-    struct db *was;
-
-    pthread_mutex_lock(&r->lock);
-    was = r->db;
-    r->db = db;
-    pthread_mutex_unlock(&r->lock);
-    db_close(was);
-}
 
 /* Steps ----------------------------------------------------------------------------------------------------------- */
 
@@ -85,7 +48,7 @@ static void use_connection(struct rollup *r, struct db *db)
 static int call(struct rollup *r, const char *sql, uint64_t *value, bool *found, struct err *err)
 {
     struct db_result *result;
-    int got = db_query(r->db, &result, sql, 0, NULL, err);
+    int got = db_query(r->worker.db, &result, sql, 0, NULL, err);
 
     if (got < 0)
         return got;
@@ -117,10 +80,10 @@ static int work_out_whole(struct rollup *r, struct err *err)
     bool found = true;
     int got = 0;
 
-    for (int i = 0; got == 0 && found && done > 0 && i < SETTLE_MOST && !stopping(r); i++)
+    for (int i = 0; got == 0 && found && done > 0 && i < SETTLE_MOST && !db_worker_stopping(&r->worker); i++)
         got = call(r, "SELECT chatsluice.rollup_settle()", &done, &found, err);
     done = 1;
-    for (int i = 0; got == 0 && found && done > 0 && i < SETTLE_MOST && !stopping(r); i++)
+    for (int i = 0; got == 0 && found && done > 0 && i < SETTLE_MOST && !db_worker_stopping(&r->worker); i++)
         got = call(r, "SELECT chatsluice.rollup_opinions()", &done, &found, err);
     return got;
 }
@@ -128,7 +91,8 @@ static int work_out_whole(struct rollup *r, struct err *err)
 static int read_lag(struct rollup *r, struct err *err)
 {
     struct db_result *result;
-    int got = db_query(r->db, &result, "SELECT records_behind, lag_seconds FROM chatsluice.rollup_lag", 0, NULL, err);
+    int got =
+        db_query(r->worker.db, &result, "SELECT records_behind, lag_seconds FROM chatsluice.rollup_lag", 0, NULL, err);
 
     if (got < 0)
         return got;
@@ -163,7 +127,7 @@ static int connect_database(struct rollup *r, struct err *err)
     int got = db_open(&db, r->database_url, "chatsluice rollup", r->connect_timeout_ms, err);
 
     if (got == 0)
-        use_connection(r, db);
+        db_worker_use(&r->worker, db);
     return got;
 }
 
@@ -180,34 +144,33 @@ static void *run(void *arg)
 {
     struct rollup *r = arg;
 
-    while (!stopping(r)) {
+    while (!db_worker_stopping(&r->worker)) {
         struct err err = {0};
         int64_t wait_ms = 0;
-        int got = r->db ? 0 : connect_database(r, &err);
+        int got = r->worker.db ? 0 : connect_database(r, &err);
 
         if (got == 0)
             got = turn(r, &wait_ms, &err);
-        if (got < 0 && stopping(r))
+        if (got < 0 && db_worker_stopping(&r->worker))
             break;
         if (got < 0) {
             metric_count(METRIC_ROLLUP_FAILURES);
-            use_connection(r, NULL);
+            db_worker_use(&r->worker, NULL);
             wait_ms = r->retry_ms;
             r->retry_ms = r->retry_ms * 2 < RETRY_MOST_MS ? r->retry_ms * 2 : RETRY_MOST_MS;
         } else {
             r->retry_ms = RETRY_FIRST_MS;
         }
         say(r, got < 0 ? &err : NULL);
-        pause_for(r, wait_ms);
+        db_worker_pause(&r->worker, wait_ms);
     }
-    use_connection(r, NULL);
+    db_worker_use(&r->worker, NULL);
     return NULL;
 }
 
 static void release(struct rollup *r)
 {
-    pthread_cond_destroy(&r->wake);
-    pthread_mutex_destroy(&r->lock);
+    db_worker_release(&r->worker);
     free(r->database_url);
     free(r);
 }
@@ -215,18 +178,18 @@ static void release(struct rollup *r)
 int rollup_start(struct rollup **out, const char *database_url, int64_t connect_timeout_ms, struct err *err)
 {
     struct rollup *r = calloc(1, sizeof(*r));
+    int got;
 
     if (!r)
         return err_set(err, ERR_FAILED, "could not start the rollups: no memory");
-    pthread_mutex_init(&r->lock, NULL);
-    cond_init_monotonic(&r->wake);
+    db_worker_init(&r->worker);
     r->connect_timeout_ms = connect_timeout_ms;
     r->retry_ms = RETRY_FIRST_MS;
     r->database_url = strdup(database_url);
-    if (!r->database_url || pthread_create(&r->thread, NULL, run, r) != 0) {
-        err_set(err, ERR_FAILED, "could not start the rollups: %s", r->database_url ? "no thread" : "no memory");
+    got = r->database_url ? db_worker_start(&r->worker, run, r, err) : err_set(err, ERR_FAILED, "no memory");
+    if (got < 0) {
         release(r);
-        return ERR_FAILED;
+        return err_prefix(err, "could not start the rollups");
     }
     *out = r;
     return 0;
@@ -236,17 +199,8 @@ void rollup_stop(struct rollup *r)
 {
     if (!r)
         return;
-    pthread_mutex_lock(&r->lock);
-    r->stopping = true;
-    pthread_cond_broadcast(&r->wake);
-    pthread_mutex_unlock(&r->lock);
-    if (!thread_join_within(r->thread, STOP_GRACE_MS)) {
-        pthread_mutex_lock(&r->lock);
-        if (r->db)
-            db_cancel(r->db);
-        pthread_mutex_unlock(&r->lock);
-        pthread_join(r->thread, NULL);
-    }
+    db_worker_end(&r->worker);
+    db_worker_join(&r->worker);
     release(r);
 }
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
-#include "base/wait.h"
+#include "store/db_worker.h"
 #include "store/incident_log.h"
 #include "store/publication.h"
 #include "store/rollback.h"
@@ -12,19 +12,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum {
-    HEARTBEAT_MS = 5000,
-    NOT_ALLOWED_MS = 60000,
-    RETRY_FIRST_MS = 100,
-    RETRY_MOST_MS = 5000,
-    STOP_GRACE_MS = 3000,
-    NUMBER_TEXT = 24
-};
+enum { HEARTBEAT_MS = 5000, NOT_ALLOWED_MS = 60000, RETRY_FIRST_MS = 100, RETRY_MOST_MS = 5000, NUMBER_TEXT = 24 };
 
 struct rule_source {
     /* fixed once started */
@@ -34,14 +26,10 @@ struct rule_source {
     int64_t poll_interval_ms, connect_timeout_ms;
     bool publish_requests;
     struct gate_options gate;
-    pthread_t thread;
 
-    pthread_mutex_t lock; /* guards the next three, and replacing db */
-    pthread_cond_t wake;
-    bool stopping, asked;
+    struct db_worker worker;
 
-    /* the thread's own; others only cancel what runs on db */
-    struct db *db;
+    /* the thread's own */
     unsigned random;
     int64_t retry_ms;
     int64_t heartbeat_us;   /* when the next one is due */
@@ -133,12 +121,12 @@ static int look(struct rule_source *s, struct err *err)
 {
     struct buf checksum = BUF_INIT, document = BUF_INIT;
     uint64_t revision = 0;
-    int r = rule_store_current(s->db, &revision, &checksum, NULL, err);
+    int r = rule_store_current(s->worker.db, &revision, &checksum, NULL, err);
 
     if (r < 0 || revision == 0 || (revision == s->seen && strcmp(s->seen_checksum, buf_text(&checksum)) == 0))
         goto out;
     bool running = is_running(s, revision, buf_text(&checksum));
-    if (!running && (r = rule_store_current(s->db, &revision, &checksum, &document, err)) < 0)
+    if (!running && (r = rule_store_current(s->worker.db, &revision, &checksum, &document, err)) < 0)
         goto out;
     s->seen = revision;
     snprintf(s->seen_checksum, sizeof(s->seen_checksum), "%s", buf_text(&checksum));
@@ -181,7 +169,7 @@ static int watch(struct rule_source *s, struct err *err)
     if (!rule_watch_jumped(&s->watch, counts_now(), clock_mono_us(), &jump))
         return 0;
     note_of(note, sizeof(note), s, &jump);
-    int r = rule_rollback_automatic(s->db, jump.revision, note, s->watch.window_us / 1000, &result, err);
+    int r = rule_rollback_automatic(s->worker.db, jump.revision, note, s->watch.window_us / 1000, &result, err);
     if (r < 0 && (r == ERR_LOST || db_error_is_transient(err)))
         return r;
     rule_watch_end(&s->watch);
@@ -209,7 +197,7 @@ static int carry_out_request(struct rule_source *s, struct err *err)
 
     if (!s->publish_requests || clock_mono_us() < s->not_allowed_us)
         return 0;
-    int r = publication_carry_out(s->db, s->instance_id, &s->gate, &found, err);
+    int r = publication_carry_out(s->worker.db, s->instance_id, &s->gate, &found, err);
     if (r < 0 && strcmp(err->sqlstate, "42501") == 0) {
         if (s->not_allowed_us == 0)
             log_error("publications asked for by SQL cannot be carried out, see config/roles.sql",
@@ -245,7 +233,7 @@ static int heartbeat(struct rule_source *s, struct err *err)
     snprintf(oldest, sizeof(oldest), "%" PRId64,
              status.oldest_us > 0 ? (clock_wall_us() - status.oldest_us) / 1000000 : 0);
     ruleset_unref(set);
-    int r = db_query(s->db, NULL,
+    int r = db_query(s->worker.db, NULL,
                      "WITH killed AS (DELETE FROM chatsluice.instance WHERE seen_at < now() - interval '1 day')"
                      " INSERT INTO chatsluice.instance (instance_id, host, pid, version, spool_id, revision,"
                      " spool_records, spool_oldest_seconds, publishes)"
@@ -260,9 +248,9 @@ static int heartbeat(struct rule_source *s, struct err *err)
 /* That these are refused, as by a database role that was not renewed, is no reason to stop following the rules. */
 static int write_incidents(struct rule_source *s, struct err *err)
 {
-    int r = incident_log_write(s->db, s->instance_id, err);
+    int r = incident_log_write(s->worker.db, s->instance_id, err);
 
-    if (r < 0 && db_alive(s->db)) {
+    if (r < 0 && db_alive(s->worker.db)) {
         log_warn("incidents cannot be written down", log_str("why", err->text));
         return 0;
     }
@@ -273,21 +261,11 @@ static void remove_instance(struct rule_source *s)
 {
     const char *params[] = {s->instance_id};
 
-    if (s->db && db_alive(s->db))
-        db_query(s->db, NULL, "DELETE FROM chatsluice.instance WHERE instance_id = $1", 1, params, NULL);
+    if (s->worker.db && db_alive(s->worker.db))
+        db_query(s->worker.db, NULL, "DELETE FROM chatsluice.instance WHERE instance_id = $1", 1, params, NULL);
 }
 
 /* The thread ------------------------------------------------------------------------------------------------------ */
-
-static void replace_db(struct rule_source *s, struct db *db)
-{
-    struct db *old = s->db;
-
-    pthread_mutex_lock(&s->lock);
-    s->db = db;
-    pthread_mutex_unlock(&s->lock);
-    db_close(old);
-}
 
 static int connect_db(struct rule_source *s, struct err *err)
 {
@@ -295,7 +273,7 @@ static int connect_db(struct rule_source *s, struct err *err)
     int r = db_open(&db, s->database_url, "chatsluice rules", s->connect_timeout_ms, err);
 
     if (r == 0)
-        replace_db(s, db);
+        db_worker_use(&s->worker, db);
     return r;
 }
 
@@ -303,9 +281,9 @@ static int step(struct rule_source *s, struct err *err)
 {
     int r = 0;
 
-    if (s->db && !db_alive(s->db))
-        replace_db(s, NULL);
-    if (!s->db)
+    if (s->worker.db && !db_alive(s->worker.db))
+        db_worker_use(&s->worker, NULL);
+    if (!s->worker.db)
         r = connect_db(s, err);
     if (r == 0)
         r = look(s, err);
@@ -314,7 +292,8 @@ static int step(struct rule_source *s, struct err *err)
     if (r == 0)
         r = carry_out_request(s, err);
     if (r == 0 && s->acknowledge) {
-        r = rule_store_acknowledge(s->db, s->seen, s->instance_id, s->refusal.text[0] ? s->refusal.text : NULL, err);
+        r = rule_store_acknowledge(s->worker.db, s->seen, s->instance_id, s->refusal.text[0] ? s->refusal.text : NULL,
+                                   err);
         s->acknowledge = r < 0 && !db_error_is_data(err); /* words PostgreSQL refuses will not get better */
     }
     if (r == 0 && clock_mono_us() >= s->heartbeat_us) {
@@ -324,21 +303,6 @@ static int step(struct rule_source *s, struct err *err)
         s->heartbeat_us = clock_mono_us() + (int64_t)HEARTBEAT_MS * 1000;
     }
     return r;
-}
-
-/* Waits ms, or until somebody asks or stops. False when the thread is to end. */
-static bool pause_for(struct rule_source *s, int64_t ms)
-{
-    int64_t until_us = clock_mono_us() + ms * 1000;
-    bool go_on;
-
-    pthread_mutex_lock(&s->lock);
-    while (!s->stopping && !s->asked && cond_wait_until(&s->wake, &s->lock, until_us))
-        continue;
-    s->asked = false;
-    go_on = !s->stopping;
-    pthread_mutex_unlock(&s->lock);
-    return go_on;
 }
 
 static void *run(void *arg)
@@ -356,8 +320,8 @@ static void *run(void *arg)
             wait_ms = s->retry_ms / 2 + rand_r(&s->random) % (s->retry_ms / 2 + 1);
             s->retry_ms = s->retry_ms * 2 > RETRY_MOST_MS ? RETRY_MOST_MS : s->retry_ms * 2;
         }
-    } while (pause_for(s, wait_ms));
-    if (s->db && db_alive(s->db))
+    } while (db_worker_pause(&s->worker, wait_ms));
+    if (s->worker.db && db_alive(s->worker.db))
         write_incidents(s, &err);
     remove_instance(s);
     return NULL;
@@ -365,9 +329,7 @@ static void *run(void *arg)
 
 static void release(struct rule_source *s)
 {
-    db_close(s->db);
-    pthread_cond_destroy(&s->wake);
-    pthread_mutex_destroy(&s->lock);
+    db_worker_release(&s->worker);
     free(s->database_url);
     free(s->instance_id);
     free(s->cache_directory);
@@ -380,8 +342,7 @@ int rule_source_start(struct rule_source **out, const struct rule_source_options
 
     if (!s)
         return err_set(err, ERR_FAILED, "could not start the rule source: out of memory");
-    pthread_mutex_init(&s->lock, NULL);
-    cond_init_monotonic(&s->wake);
+    db_worker_init(&s->worker);
     s->slot = options->slot;
     s->spool = options->spool;
     s->database_url = strdup(options->database_url);
@@ -400,11 +361,9 @@ int rule_source_start(struct rule_source **out, const struct rule_source_options
         release(s);
         return err_set(err, ERR_FAILED, "could not start the rule source: out of memory");
     }
-    errno = pthread_create(&s->thread, NULL, run, s);
-    if (errno != 0) {
-        err_set_errno(err, ERR_FAILED, "could not start the rule source");
+    if (db_worker_start(&s->worker, run, s, err) < 0) {
         release(s);
-        return ERR_FAILED;
+        return err_prefix(err, "could not start the rule source");
     }
     *out = s;
     return 0;
@@ -412,27 +371,14 @@ int rule_source_start(struct rule_source **out, const struct rule_source_options
 
 void rule_source_poll_now(struct rule_source *s)
 {
-    pthread_mutex_lock(&s->lock);
-    s->asked = true;
-    pthread_cond_signal(&s->wake);
-    pthread_mutex_unlock(&s->lock);
+    db_worker_ask(&s->worker);
 }
 
 void rule_source_stop(struct rule_source *s)
 {
     if (!s)
         return;
-    pthread_mutex_lock(&s->lock);
-    s->stopping = true;
-    pthread_cond_signal(&s->wake);
-    pthread_mutex_unlock(&s->lock);
-
-    if (!thread_join_within(s->thread, STOP_GRACE_MS)) {
-        pthread_mutex_lock(&s->lock);
-        if (s->db)
-            db_cancel(s->db);
-        pthread_mutex_unlock(&s->lock);
-        pthread_join(s->thread, NULL);
-    }
+    db_worker_end(&s->worker);
+    db_worker_join(&s->worker);
     release(s);
 }
