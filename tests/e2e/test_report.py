@@ -4,14 +4,15 @@ import csv
 import html.parser
 import io
 import json
-
+import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 
 import report_data
 from chat import Webhooks, after, before
 from database import Cluster
-from harness import CHATSLUICE, EndToEnd, Folder, clean_environment, run, wait_for
+from harness import CHATSLUICE, SDKAPPID, EndToEnd, Folder, clean_environment, run, wait_for
+from live import Live
 from report_data import APP, DAY, FORMULA, HOSTILE, LONG
 from service import Service
 
@@ -388,6 +389,44 @@ class RealService(Reports):
         self.assertEqual([(r["author"], r["note"], r["taken"]) for r in rows(d, "rule_changes")], [("mia", "first", 1)])
         away = [r for r in rows(d, "incidents") if r["kind"] == "database away"]
         self.assertTrue(away and all(r["ended_at"] and r["lasted_s"] >= 0 for r in away), rows(d, "incidents"))
+
+    def ended_incidents(self, service, *kinds):
+        """The rows of a report once all of these are over and a whole second old."""
+        wanted = ", ".join(f"'{kind}'" for kind in kinds)
+        wait_for(lambda: self.database.value("SELECT count(DISTINCT kind) FROM chatsluice.incident "
+                                             f"WHERE kind IN ({wanted}) AND ended_at <= date_trunc('second', now())") == len(kinds),
+                 f"the end of {kinds}")
+        d = json.loads(service.cli_ok("report", "--hours", "1", "--form", "json"))["document"]
+        return {r["kind"]: r for r in rows(d, "incidents") if r["kind"] in kinds and r["ended_at"]}
+
+    def test_a_spool_that_fills_up(self):
+        cluster = Cluster(self)
+        self.database = cluster.create_database()
+        cluster.stop()
+        service = Service(self, self.database, webhook={"max_body": "64KiB"},
+                          spool={"max_bytes": "2MiB", "segment_bytes": "1MiB"}).start()
+        with Webhooks(service) as webhooks:
+            while webhooks.post(after(before("x" * 10000))).status == 200:
+                pass
+            time.sleep(2.5)  # it is looked at once a second
+            cluster.start()
+            service.wait_loaded()
+        seen = self.ended_incidents(service, "spool filling", "spool full")
+        self.assertEqual(set(seen), {"spool filling", "spool full"})
+        self.assertTrue(all(r["detail"].endswith(" of 2097152 bytes") for r in seen.values()), seen)
+
+    def test_an_application_refused(self):
+        self.database = Cluster(self).create_database()
+        live = Live(self, self.database, outbox={"poll_interval": "50ms"})
+        live.sim.create_room("room-1")
+        live.faults("send_text_msg:code=60006")
+        row = live.ask_for("refused at first")
+        wait_for(lambda: live.service.metrics()["chatsluice_outbox_breakers_open"] == 1, "the breaker to open")
+        live.faults()
+        live.wait_row(row, "done", seconds=30)
+        seen = self.ended_incidents(live.service, "breaker open")
+        self.assertEqual(seen["breaker open"]["subject"], str(SDKAPPID))
+        self.assertIn("60006", seen["breaker open"]["detail"])
 
 
 if __name__ == "__main__":
